@@ -1,0 +1,228 @@
+/**
+ * What the daemon needs of the operating system. `host/` implements these on Linux; tests implement them in virtual time.
+ * Nothing outside `host/` and `main.ts` imports `node:*`.
+ */
+import type { Address, Mac } from '../../sdk/wire/address.ts';
+
+/** Milliseconds on a clock that never jumps (CLOCK_MONOTONIC). Not comparable between hosts or boots. */
+export type Millis = number;
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  now(): Millis;
+  /** Calls `run` once, after `delay` ms. The name shows in diagnostics. */
+  after(name: string, delay: Millis, run: () => void): Timer;
+  /** Wall-clock time for people to read, ISO 8601. Never decided upon. */
+  wall(): string;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  uniform(): number;
+  /** Unpredictable bytes. */
+  bytes(length: number): Uint8Array;
+}
+
+export interface ExecResult {
+  /** Exit status; -1 when it was ended by a signal or by the timeout. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A program that is fed lines for as long as it lives. */
+export interface Coprocess {
+  write(text: string): void;
+  close(): void;
+}
+
+export interface Exec {
+  /** Runs a program to its end; output is cut at 1 MiB. Rejects only if it cannot be started. */
+  run(
+    file: string,
+    args: readonly string[],
+    options?: {
+      readonly input?: string;
+      readonly timeout?: Millis;
+      readonly env?: Readonly<Record<string, string>>;
+    },
+  ): Promise<ExecResult>;
+  /** Starts a program that stays. `onOutput` gets its stdout and stderr as they come. */
+  start(
+    file: string,
+    args: readonly string[],
+    onOutput: (text: string, stream: 'stdout' | 'stderr') => void,
+    onExit: (status: number) => void,
+  ): Coprocess;
+}
+
+/** A byte stream: TCP, TLS or a UNIX socket. Handlers are given when it is made; none is called after onClose. */
+export interface Stream {
+  /** False when the peer reads slower than is written: then wait for onDrain or give up. */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes accepted by write but not yet by the kernel. */
+  readonly pending: number;
+  pause(): void;
+  resume(): void;
+  /** Sends what is pending, then FIN. */
+  end(): void;
+  /** Drops everything at once. */
+  destroy(): void;
+}
+
+export interface StreamHandlers {
+  /** Connected (and the TLS handshake done, if any). */
+  onOpen?(): void;
+  onData(bytes: Uint8Array): void;
+  onDrain?(): void;
+  /** The end, from either side. `error` in one sentence, absent for an orderly end. */
+  onClose(error?: string): void;
+}
+
+/** The far end of an accepted stream. */
+export interface Peer {
+  readonly address: Address;
+  readonly port: number;
+  /** Present with mutual TLS: what the certificate says (DER of the SPKI, and the URI names of subjectAltName). */
+  readonly certificate?: {
+    readonly publicKey: Uint8Array;
+    readonly uris: readonly string[];
+    readonly subject: string;
+    readonly serial: string;
+  };
+}
+
+export interface TlsIdentity {
+  /** PEM texts. */
+  readonly ca: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface Listener {
+  readonly port: number;
+  close(): void;
+}
+
+export interface DatagramSocket {
+  readonly port: number;
+  send(bytes: Uint8Array, port: number, address: Address): void;
+  close(): void;
+}
+
+export interface Net {
+  /** Connects; with `tls`, `verify: false` accepts any certificate (health checks look at the service, not at its paper). */
+  connect(
+    to: {
+      readonly address: Address;
+      readonly port: number;
+      readonly from?: Address;
+      readonly tls?: {
+        readonly identity?: TlsIdentity;
+        readonly serverName?: string;
+        readonly verify: boolean;
+      };
+    },
+    handlers: StreamHandlers,
+  ): Stream;
+  /** Accepts streams; with `tls`, mutual TLS 1.3 and nobody without a certificate of the authority. */
+  listen(
+    at: {
+      readonly address: Address;
+      readonly port: number;
+      readonly tls?: TlsIdentity;
+      readonly backlog?: number;
+    },
+    accept: (stream: Stream, peer: Peer) => StreamHandlers,
+    /** A connection that failed before it was accepted (a TLS handshake): where from, and why. */
+    onRefused: (address: string, reason: string) => void,
+  ): Promise<Listener>;
+  /** Accepts streams at a path of the file system (mode 0660). */
+  listenLocal(path: string, accept: (stream: Stream) => StreamHandlers): Promise<Listener>;
+  /** Opens a UDP socket. `groups` are joined on `interfaces` (all when absent). `receiveBuffer` in bytes. */
+  datagram(
+    at: {
+      readonly address: Address;
+      readonly port: number;
+      readonly groups?: readonly Address[];
+      readonly interfaces?: readonly string[];
+      readonly reuse?: boolean;
+      readonly receiveBuffer?: number;
+    },
+    onDatagram: (bytes: Uint8Array, address: Address, port: number) => void,
+    onError: (error: string) => void,
+  ): Promise<DatagramSocket>;
+}
+
+/** A network interface as the kernel has it now. */
+export interface Link {
+  readonly name: string;
+  readonly index: number;
+  readonly mac: Mac;
+  readonly up: boolean;
+  readonly mtu: number;
+  readonly addresses: readonly { readonly address: Address; readonly length: number }[];
+}
+
+/** An interface opened for raw Ethernet frames (libpcap). */
+export interface LinkSocket {
+  send(frame: Uint8Array): void;
+  close(): void;
+}
+
+export interface Links {
+  list(): readonly Link[];
+  /** Opens an interface with a BPF filter; `ring` is the kernel-side buffer in bytes. Frames are valid only during the call. */
+  open(name: string, filter: string, ring: number, onFrame: (frame: Uint8Array) => void): LinkSocket;
+}
+
+/** A raw IP socket (root or CAP_NET_RAW). */
+export interface RawSocket {
+  /** `packet` begins with the protocol's own header (or with the IP header when opened with `header`). */
+  send(packet: Uint8Array, to: Address): void;
+  close(): void;
+}
+
+export interface RawSockets {
+  /** Opens a raw socket of an IP protocol (1 ICMP, 58 ICMPv6, 6 TCP); `header`: the caller writes the IPv4 header. `onPacket` gets the payload behind the IP header. */
+  open(
+    family: 4 | 6,
+    protocol: number,
+    header: boolean,
+    onPacket: (packet: Uint8Array, from: Address) => void,
+  ): RawSocket;
+}
+
+export interface Files {
+  /** The text of a file, or undefined when there is none. */
+  read(path: string): string | undefined;
+  /** Replaces a file atomically (write, fsync, rename). */
+  write(path: string, text: string, mode?: number): void;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  list(directory: string): readonly string[];
+  makeDirectory(path: string): void;
+}
+
+/** Log levels are syslog's (RFC 5424), as journald reads them from `<N>` prefixes. */
+export type LogLevel = 'error' | 'warning' | 'notice' | 'info' | 'debug';
+
+export interface Log {
+  /** One event: a stable kebab-case name, and fields that hold no secret. */
+  (level: LogLevel, event: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Everything together, as the composition root hands it out. */
+export interface Host {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly exec: Exec;
+  readonly net: Net;
+  readonly links: Links;
+  readonly raw: RawSockets;
+  readonly files: Files;
+  readonly log: Log;
+}

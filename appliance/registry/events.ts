@@ -1,0 +1,50 @@
+/**
+ * What can happen to a manager, as values: the only input of reduce.ts besides the time.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { ServerMessage } from '../../sdk/wire/messages.ts';
+import type { ServerId } from '../../sdk/wire/model.ts';
+import type { LeaseRecord, Reached, Reason, ServerRecord, ServiceKey, SessionId } from './state.ts';
+
+/** What a session's certificate lets it claim; `undefined` anywhere = no limit (plain TCP, when the configuration allows it). */
+export interface Claims {
+  /** From the certificate's key. */
+  readonly server: ServerId | undefined;
+  /** DNS names, `*.` matching one or more labels. */
+  readonly names: readonly string[] | undefined;
+  /** Prefixes or single addresses (as /32, /128). */
+  readonly vips: readonly string[] | undefined;
+  /** `tcp/80`, `udp/5000-5100`, `*`. */
+  readonly ports: readonly string[] | undefined;
+}
+
+export type Event =
+  /** A message of a session; the session exists from its first one. Heartbeats are not passed on. */
+  | {
+      readonly type: 'message';
+      readonly session: SessionId;
+      readonly claims: Claims;
+      readonly peer: Address;
+      readonly message: ServerMessage;
+    }
+  /** A session ended: closed, silent for three heartbeats, or over a budget. */
+  | { readonly type: 'session-ended'; readonly session: SessionId; readonly reason: Reason }
+  /** The manager's own check changed its mind about a service. */
+  | {
+      readonly type: 'verdict';
+      readonly service: ServiceKey;
+      readonly outcome: 'pass' | 'fail';
+      readonly reason: Reason;
+    }
+  /** A driver finished: what it really reached. */
+  | { readonly type: 'reached'; readonly routes?: Reached['routes']; readonly farms?: Reached['farms'] }
+  /** At the start: what was stored before a restart. */
+  | {
+      readonly type: 'restored';
+      readonly leases: readonly LeaseRecord[];
+      readonly servers: readonly ServerRecord[];
+    }
+  /** Time passed: leases and waits are looked at. */
+  | { readonly type: 'tick' }
+  /** SIGTERM: withdraw everything. */
+  | { readonly type: 'stop' };

@@ -1,0 +1,94 @@
+/**
+ * All that a manager knows, as one immutable value. Only reduce.ts makes new ones; nothing here touches the outside.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { Lease, Report, ServerId, Service, ServiceState } from '../../sdk/wire/model.ts';
+import type { Table } from './table.ts';
+
+/** ms on the monotonic clock, given to reduce with each event. */
+export type Millis = number;
+
+/** One registration connection; never reused within a run of the daemon. */
+export type SessionId = string & { readonly __brand: 'SessionId' };
+
+/** `server/service`: one service of one server. */
+export type ServiceKey = string & { readonly __brand: 'ServiceKey' };
+
+export const serviceKey = (server: ServerId, service: number): ServiceKey =>
+  `${server}/${service}` as ServiceKey;
+
+/** Why something is as it is: a stable code for metrics and tests, a sentence for people. */
+export interface Reason {
+  readonly code: string;
+  readonly sentence: string;
+}
+
+/** The manager's own check of a service, after rise and fall were counted. */
+export interface Verdict {
+  readonly outcome: 'unknown' | 'pass' | 'fail';
+  readonly reason: Reason;
+  readonly since: Millis;
+}
+
+/** RFC 2439 §4: a penalty that each fall adds to and time halves. */
+export interface Flap {
+  readonly penalty: number;
+  readonly at: Millis;
+  readonly suppressed: boolean;
+}
+
+export interface ServiceRecord {
+  readonly key: ServiceKey;
+  readonly server: ServerId;
+  readonly spec: Service;
+  readonly verdict: Verdict;
+  readonly report:
+    | (Report & { readonly at: Millis /** Connections, weighted over time. */; readonly average: number })
+    | undefined;
+  /** What was asked of it: serve, drain, or drain and then go. */
+  readonly intent: 'serve' | 'drain' | 'withdraw';
+  readonly flap: Flap;
+  readonly state: ServiceState;
+  readonly reason: Reason;
+  readonly since: Millis;
+}
+
+export interface ServerRecord {
+  readonly id: ServerId;
+  readonly name: string;
+  readonly addresses: readonly Address[];
+  readonly epoch: number;
+  /** Its live connection; undefined while it is lost (or not yet back after a restart of the manager). */
+  readonly session: SessionId | undefined;
+  /** When `session` last changed, and why it was lost. */
+  readonly since: Millis;
+  readonly lost: Reason | undefined;
+  readonly services: ReadonlyMap<number, ServiceRecord>;
+}
+
+export interface LeaseRecord {
+  readonly lease: Lease;
+  readonly expires: Millis;
+  /** From the configuration (pre-planned), never expires. */
+  readonly pinned: boolean;
+}
+
+/** What the drivers said that they really reached. */
+export interface Reached {
+  /** VIPs whose route is out, and with what metric. */
+  readonly routes: Table<Address, number>;
+  /** Farm key → how many members the data plane really has in it. */
+  readonly farms: Table<string, number>;
+}
+
+export interface State {
+  readonly servers: Table<ServerId, ServerRecord>;
+  readonly sessions: Table<SessionId, ServerId>;
+  /** Keyed by VIP, then by holder: a shared VIP has several. */
+  readonly leases: Table<Address, ReadonlyMap<ServerId, LeaseRecord>>;
+  /** The services of each VIP. */
+  readonly vips: Table<Address, ReadonlyMap<ServiceKey, ServiceRecord>>;
+  readonly reached: Reached;
+  /** The daemon is stopping: everything is to be withdrawn. */
+  readonly stopping: boolean;
+}

@@ -1,0 +1,66 @@
+// Bundles: dist/bivouac.mjs (the daemon and the command line), dist/lab.mjs and dist/bench.mjs (the lab), sdk/dist.
+// The native addons go beside them: cap and raw-socket into dist/native, koffi (found by Node) into dist/node_modules.
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const dist = join(root, 'dist');
+const at = path => join(root, path);
+
+/** Copies each required .node file into dist/native and requires it from there at run time. */
+const addons = {
+  name: 'addons',
+  setup(pass) {
+    pass.onResolve({ filter: /\.node$/ }, ({ path, resolveDir }) => {
+      const from = join(resolveDir, path);
+      const name = basename(path);
+      mkdirSync(join(dist, 'native'), { recursive: true });
+      cpSync(from, join(dist, 'native', name));
+      return { path: `./native/${name}`, external: true };
+    });
+  },
+};
+
+const shared = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  sourcemap: true,
+  logLevel: 'warning',
+  external: ['koffi', 'vitest'],
+  plugins: [addons],
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+};
+
+const programs = [
+  ['appliance/cli.ts', 'dist/bivouac.mjs'],
+  ['labs/lab.ts', 'dist/lab.mjs'],
+  ['labs/bench.ts', 'dist/bench.mjs'],
+].filter(([from]) => existsSync(at(from)));
+
+await Promise.all(
+  programs.map(([from, to]) =>
+    build({
+      ...shared,
+      entryPoints: [at(from)],
+      outfile: at(to),
+      banner: { js: `#!/usr/bin/env node\n${shared.banner.js}` },
+    }),
+  ),
+);
+
+for (const name of ['koffi', `@koromix/koffi-linux-${process.arch}`]) {
+  const to = join(dist, 'node_modules', name);
+  if (existsSync(to)) continue;
+  mkdirSync(dirname(to), { recursive: true });
+  const unneeded = /\/(doc|vendor|src\/koffi\/src|lib)(\/|$)/;
+  cpSync(at(`node_modules/${name}`), to, {
+    recursive: true,
+    filter: path => !unneeded.test(path.slice(at(`node_modules/${name}`).length)),
+  });
+}
