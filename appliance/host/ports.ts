@@ -3,6 +3,7 @@
  * Nothing outside `host/` and `main.ts` imports `node:*`.
  */
 import type { Address, Mac } from '../../sdk/wire/address.ts';
+import type { ManagerId } from '../../sdk/wire/model.ts';
 
 /** Milliseconds on a clock that never jumps (CLOCK_MONOTONIC). Not comparable between hosts or boots. */
 export type Millis = number;
@@ -124,6 +125,8 @@ export interface Net {
         readonly identity?: TlsIdentity;
         readonly serverName?: string;
         readonly verify: boolean;
+        /** Protocols offered (RFC 7301). */
+        readonly alpn?: readonly string[];
       };
     },
     handlers: StreamHandlers,
@@ -134,6 +137,8 @@ export interface Net {
       readonly address: Address;
       readonly port: number;
       readonly tls?: TlsIdentity;
+      /** Protocols accepted (RFC 7301); a peer that offers only others is refused, one that offers none is not. */
+      readonly alpn?: readonly string[];
       readonly backlog?: number;
     },
     accept: (stream: Stream, peer: Peer) => StreamHandlers,
@@ -214,6 +219,19 @@ export interface Log {
   /** One event: a stable kebab-case name, and fields that hold no secret. */
   (level: LogLevel, event: string, fields?: Readonly<Record<string, unknown>>): void;
 }
+
+/** A key of this host that signs (Ed25519): its certificate's. */
+export interface Signer {
+  /** SHA-256 of the public key's SPKI, as ManagerId and ServerId are made. */
+  readonly id: ManagerId;
+  /** DER of the SPKI. */
+  readonly publicKey: Uint8Array;
+  /** 64 bytes. */
+  sign(bytes: Uint8Array): Uint8Array;
+}
+
+/** Whether `signature` is that of the key's holder over `bytes`; false for a key that is not Ed25519, too. */
+export type Verify = (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
 
 /** Everything together, as the composition root hands it out. */
 export interface Host {

@@ -1,0 +1,118 @@
+/**
+ * UDP sockets with multicast membership that follows the host's interfaces.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+import { networkInterfaces } from 'node:os';
+import { type Address, familyOf } from '../../sdk/wire/address.ts';
+import { canonicalAddress, oneSentence } from './net-stream.ts';
+import type { Net } from './ports.ts';
+
+/** How often interfaces that have come are looked for, to join on them too. */
+const JOIN_MS = 5000;
+/** Link-local peers whose interface is remembered. */
+const ZONES = 1024;
+
+/** Net.datagram of ports.ts. Rejects when it cannot be bound; a group that cannot be joined yet is tried again. */
+export const datagram: Net['datagram'] = (at, onDatagram, onError) => {
+  const family = familyOf(at.address);
+  const socket = createSocket({
+    type: family === 4 ? 'udp4' : 'udp6',
+    reuseAddr: at.reuse ?? false,
+    ...(at.receiveBuffer === undefined ? {} : { recvBufferSize: at.receiveBuffer }),
+    ipv6Only: family === 6,
+    // Addresses only: node's own look-up of a literal costs a turn of the event loop for each datagram.
+    lookup: (host, _options, done) => done(null, host, family),
+  });
+  const zones = new Map<string, string>();
+  socket.on('message', (bytes, from) => {
+    const address = canonicalAddress(from.address);
+    if (address === undefined) return;
+    if (from.address.includes('%')) remember(zones, address, from.address);
+    onDatagram(bytes, address, from.port);
+  });
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind({ address: at.address, port: at.port, exclusive: true }, () => {
+      socket.off('error', reject);
+      socket.on('error', error => onError(oneSentence(error)));
+      const stopJoining = join(socket, family, at.groups ?? [], at.interfaces, onError);
+      let open = true;
+      resolve({
+        port: socket.address().port,
+        send(bytes, port, address) {
+          if (!open) return;
+          socket.send(bytes, port, zones.get(address) ?? address, error => {
+            if (error) onError(`to ${address} port ${port}: ${oneSentence(error)}`);
+          });
+        },
+        close() {
+          if (!open) return;
+          open = false;
+          stopJoining();
+          socket.close();
+        },
+      });
+    });
+  });
+};
+
+/** An Address has no zone; the one that a link-local peer was last heard on is where its answer goes (RFC 4007 §11). */
+function remember(zones: Map<string, string>, address: Address, scoped: string): void {
+  zones.delete(address);
+  if (zones.size >= ZONES) zones.delete(zones.keys().next().value!);
+  zones.set(address, scoped);
+}
+
+/** Joins now and on interfaces that come or get their address later; gives what ends that. */
+function join(
+  socket: Socket,
+  family: 4 | 6,
+  groups: readonly Address[],
+  interfaces: readonly string[] | undefined,
+  onError: (error: string) => void,
+): () => void {
+  if (groups.length === 0) return () => {};
+  const joined = new Map<string, Set<Address>>();
+  const complained = new Set<string>();
+  const look = () => {
+    const present = membershipInterfaces(family, interfaces);
+    // An interface that went took its memberships with it, and needs new ones when it is back.
+    for (const key of joined.keys()) if (!present.has(key)) joined.delete(key);
+    for (const [key, membership] of present) {
+      const here = joined.get(key) ?? new Set();
+      joined.set(key, here);
+      for (const group of groups) {
+        const error = here.has(group) ? undefined : tryJoin(socket, group, membership);
+        if (error === undefined) here.add(group);
+        else if (!complained.has(key)) {
+          complained.add(key);
+          onError(`cannot join ${group} on ${key}: ${error}`);
+        }
+      }
+    }
+  };
+  look();
+  const timer = setInterval(look, JOIN_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+function tryJoin(socket: Socket, group: Address, membership: string): string | undefined {
+  try {
+    socket.addMembership(group, membership);
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? undefined : oneSentence(error as Error);
+  }
+}
+
+/** `interface address` → how a membership names the interface: by an address of it in IPv4, by its zone in IPv6. */
+function membershipInterfaces(family: 4 | 6, wanted: readonly string[] | undefined): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    if (wanted !== undefined && !wanted.includes(name)) continue;
+    const own = addresses?.find(address => address.family === `IPv${family}`);
+    if (own !== undefined) found.set(`${name} ${own.address}`, family === 4 ? own.address : `::%${name}`);
+  }
+  return found;
+}

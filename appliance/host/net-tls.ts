@@ -1,0 +1,99 @@
+/**
+ * Mutual TLS 1.3 in front of a TCP server: who shows a certificate of the mission's authority is handed on, all others end
+ * with a reason. Handshakes are bounded in time and number, so that half-open ones never keep a good one out.
+ */
+import type { Server, Socket } from 'node:net';
+import { createServer, type TLSSocket } from 'node:tls';
+import { oneSentence, remoteOf } from './net-stream.ts';
+import type { TlsIdentity } from './ports.ts';
+
+/** How long a TLS handshake may take. */
+const HANDSHAKE_MS = 5000;
+/** Handshakes under way at once, in all and from one address; a connection beyond is dropped, and its agent tries again. */
+const HANDSHAKES = 4096;
+const HANDSHAKES_PER_ADDRESS = 256;
+
+/** Does the handshake of each of `server`'s connections; `onSecure` gets those that passed. */
+export function requireTls(
+  server: Server,
+  identity: TlsIdentity,
+  alpn: readonly string[],
+  onRefused: (address: string, reason: string) => void,
+  onSecure: (socket: TLSSocket) => void,
+): void {
+  const underWay = new HandshakesUnderWay();
+  const tls = createServer({
+    ca: identity.ca,
+    cert: identity.certificate,
+    key: identity.key,
+    minVersion: 'TLSv1.3',
+    requestCert: true,
+    // Node drops an unverified peer without saying why, so `authorized` is looked at below instead.
+    rejectUnauthorized: false,
+    // Nobody listens for 'resumeSession', so each connection is a full handshake and shows its certificate anew.
+    handshakeTimeout: HANDSHAKE_MS,
+    ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
+  });
+  tls.on('secureConnection', socket => {
+    const remote = remoteOf(socket);
+    if (remote !== undefined) underWay.remove(remote);
+    if (socket.authorized && socket.getPeerX509Certificate() !== undefined) return onSecure(socket);
+    onRefused(remote?.address ?? 'unknown', whyUnverified(socket));
+    socket.destroy();
+  });
+  tls.on('tlsClientError', (error, socket) => {
+    onRefused(addressUnder(socket), oneSentence(error));
+    socket.destroy();
+  });
+  server.on('connection', raw => {
+    const remote = remoteOf(raw);
+    if (remote === undefined || !underWay.add(remote)) {
+      onRefused(remote?.address ?? 'unknown', 'too many TLS handshakes are under way');
+      raw.destroy();
+      return;
+    }
+    raw.once('close', () => underWay.remove(remote));
+    tls.emit('connection', raw);
+  });
+}
+
+/** Node's typing says that authorizationError is an Error; it is OpenSSL's name of the failure. */
+function whyUnverified(socket: TLSSocket): string {
+  return socket.getPeerX509Certificate() === undefined
+    ? 'no certificate was shown'
+    : `the certificate does not verify: ${String(socket.authorizationError)}`;
+}
+
+/** A TLS socket that failed has forgotten its address; node keeps the TCP socket, which has not, under `_parent`. */
+function addressUnder(socket: TLSSocket): string {
+  const raw: unknown = Reflect.get(socket, '_parent');
+  return remoteOf((raw ?? socket) as Socket)?.address ?? 'unknown';
+}
+
+interface Remote {
+  readonly address: string;
+  readonly port: number;
+}
+
+class HandshakesUnderWay {
+  private readonly ports = new Map<string, Set<number>>();
+  private total = 0;
+
+  /** False when there are too many already. */
+  add({ address, port }: Remote): boolean {
+    const here = this.ports.get(address) ?? new Set();
+    if (this.total >= HANDSHAKES || here.size >= HANDSHAKES_PER_ADDRESS) return false;
+    this.ports.set(address, here);
+    here.add(port);
+    this.total++;
+    return true;
+  }
+
+  /** Also for one that is not, or no more, under way. */
+  remove({ address, port }: Remote): void {
+    const here = this.ports.get(address);
+    if (here?.delete(port) !== true) return;
+    this.total--;
+    if (here.size === 0) this.ports.delete(address);
+  }
+}
