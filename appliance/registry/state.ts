@@ -41,6 +41,8 @@ export interface ServiceRecord {
   readonly key: ServiceKey;
   readonly server: ServerId;
   readonly spec: Service;
+  /** The server's unique address of the VIP's family, the first that it gave. */
+  readonly address: Address;
   readonly verdict: Verdict;
   readonly report:
     | (Report & { readonly at: Millis /** Connections, weighted over time. */; readonly average: number })
@@ -51,6 +53,8 @@ export interface ServiceRecord {
   readonly state: ServiceState;
   readonly reason: Reason;
   readonly since: Millis;
+  /** The state that its server was last told; `up` is told only when the route is out (design: Order, always). */
+  readonly told: ServiceState | undefined;
 }
 
 export interface ServerRecord {
@@ -63,14 +67,17 @@ export interface ServerRecord {
   /** When `session` last changed, and why it was lost. */
   readonly since: Millis;
   readonly lost: Reason | undefined;
+  /** Restored after a restart of the manager and not yet back: its services keep their state until `since` + grace. */
+  readonly recovering: boolean;
   readonly services: ReadonlyMap<number, ServiceRecord>;
 }
 
 export interface LeaseRecord {
+  /** Without its signature: Ed25519 is deterministic, so it is signed anew whenever it is sent. */
   readonly lease: Lease;
+  /** The service name that it was asked for. */
+  readonly service: string;
   readonly expires: Millis;
-  /** From the configuration (pre-planned), never expires. */
-  readonly pinned: boolean;
 }
 
 /** What the drivers said that they really reached. */
@@ -86,9 +93,14 @@ export interface State {
   readonly sessions: Table<SessionId, ServerId>;
   /** Keyed by VIP, then by holder: a shared VIP has several. */
   readonly leases: Table<Address, ReadonlyMap<ServerId, LeaseRecord>>;
+  /** The VIPs that each server holds a lease of. */
+  readonly holdings: Table<ServerId, readonly Address[]>;
   /** The services of each VIP. */
   readonly vips: Table<Address, ReadonlyMap<ServiceKey, ServiceRecord>>;
   readonly reached: Reached;
+  /** Servers without a session, and services suppressed by damping: what a tick has to look at. */
+  readonly lost: Table<ServerId, true>;
+  readonly damped: Table<ServiceKey, true>;
   /** The daemon is stopping: everything is to be withdrawn. */
   readonly stopping: boolean;
 }

@@ -1,0 +1,61 @@
+/**
+ * What the registry decides by: the parts of the manager's configuration that are rules, as plain values.
+ */
+import type { Address, Family } from '../../sdk/wire/address.ts';
+import type { CheckKind, ForwardMode, ManagerId, Scheduler, ServerId } from '../../sdk/wire/model.ts';
+import type { Millis } from './state.ts';
+
+/** A run of addresses, both ends included, as unsigned integers of the family's width. */
+export interface PoolRange {
+  readonly family: Family;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** A pre-planned VIP: kept out of what is leased on request, and given to its holder alone. */
+export interface StaticVip {
+  readonly vip: Address;
+  /** Who may hold it: a server's name or identity; undefined = any that its certificate lets. */
+  readonly holder: string | undefined;
+}
+
+/** RFC 2439 §4.2: all in units of one fall = 1000. */
+export interface Damping {
+  readonly suppress: number;
+  readonly reuse: number;
+  readonly halfLife: Millis;
+  /** No penalty grows beyond it. */
+  readonly ceiling: number;
+}
+
+export interface RegistryConfig {
+  readonly manager: ManagerId;
+  readonly name: string;
+  readonly software: string;
+  readonly pools: readonly PoolRange[];
+  readonly statics: readonly StaticVip[];
+  /** Length of a lease in seconds. */
+  readonly leaseDuration: number;
+  readonly heartbeat: { readonly default: Millis; readonly least: Millis; readonly most: Millis };
+  /** How long restored registrations wait for their servers after a restart. */
+  readonly grace: Millis;
+  /** How long a drained service waits for its connections to end. */
+  readonly drain: Millis;
+  /** How long a server that is lost stays listed. */
+  readonly forget: Millis;
+  /** undefined = no damping. */
+  readonly damping: Damping | undefined;
+  readonly limits: {
+    readonly servers: number;
+    readonly servicesPerServer: number;
+    readonly leasesPerServer: number;
+  };
+  /** What the drivers can do. */
+  readonly modes: readonly ForwardMode[];
+  readonly schedulers: readonly Scheduler[];
+  readonly checks: readonly CheckKind[];
+}
+
+/** Whether a static entry is meant for this server. */
+export const isFor = (entry: StaticVip, server: { readonly id: ServerId; readonly name: string }): boolean =>
+  entry.holder === undefined || entry.holder === server.id || entry.holder === server.name;

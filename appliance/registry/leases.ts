@@ -1,0 +1,280 @@
+/**
+ * VIP leases: granted on request, renewed, released, expired (docs/protocol.md, Leases).
+ */
+import { type Address, familyOf } from '../../sdk/wire/address.ts';
+import type { ServerMessage } from '../../sdk/wire/messages.ts';
+import type { Lease } from '../../sdk/wire/model.ts';
+import { isFor, type RegistryConfig } from './config.ts';
+import { type Decision, reason, refused, type Step } from './decision.ts';
+import type { Claims } from './events.ts';
+import { permitsVip } from './permits.ts';
+import { inPools, pick } from './pool.ts';
+import { remove } from './services.ts';
+import type { LeaseRecord, Millis, ServerRecord, SessionId, State } from './state.ts';
+import { putLease } from './update.ts';
+
+type Request = Extract<ServerMessage, { type: 'lease-request' }>;
+type Renewal = Extract<ServerMessage, { type: 'lease-renew' }>;
+type Release = Extract<ServerMessage, { type: 'lease-release' }>;
+
+/** All leases that a server holds. */
+export const leasesOf = (state: State, server: ServerRecord): readonly LeaseRecord[] =>
+  (state.holdings.get(server.id) ?? []).map(vip => state.leases.get(vip)!.get(server.id)!);
+
+/** Grants the VIP asked for, the one that the asker has already, or one out of the pools. */
+export function requestLease(
+  state: State,
+  config: RegistryConfig,
+  now: Millis,
+  session: SessionId,
+  server: ServerRecord,
+  claims: Claims,
+  request: Request,
+): Step {
+  const refuse = (code: Parameters<typeof refused>[2], sentence: string): Step => ({
+    state,
+    decisions: [
+      refused(session, request.transaction, code, sentence, {
+        server: server.id,
+        name: server.name,
+        ...(request.vip && { vip: request.vip }),
+      }),
+    ],
+  });
+  if (request.vip === undefined) {
+    const known = held(state, server, request);
+    if (known !== undefined)
+      return grant(state, config, now, session, server, request.transaction, known.lease.vip, request);
+    if (leasesOf(state, server).length >= config.limits.leasesPerServer) {
+      return refuse(
+        'limit',
+        `${server.name} holds ${config.limits.leasesPerServer} leases, the most that one server may`,
+      );
+    }
+    const planned = config.statics.find(
+      entry =>
+        entry.holder !== undefined && isFor(entry, server) && available(state, entry.vip, server, request),
+    );
+    const vip =
+      planned?.vip ??
+      pick(
+        config.pools,
+        request.family,
+        request.shared ? request.service : server.id,
+        address =>
+          config.statics.every(entry => entry.vip !== address) &&
+          permitsVip(claims, address) === undefined &&
+          available(state, address, server, request),
+      );
+    if (vip === undefined)
+      return refuse(
+        'pool-exhausted',
+        `no free IPv${request.family} VIP in the pools that ${server.name}'s certificate permits`,
+      );
+    return grant(state, config, now, session, server, request.transaction, vip, request);
+  }
+  const { vip } = request;
+  const denied = permitsVip(claims, vip);
+  if (denied !== undefined) return refuse('not-permitted', denied.sentence);
+  const entry = config.statics.find(candidate => candidate.vip === vip);
+  if (entry !== undefined && !isFor(entry, server))
+    return refuse('vip-taken', `${vip} is pre-planned for ${entry.holder}`);
+  if (entry === undefined && !inPools(config.pools, vip))
+    return refuse('not-permitted', `${vip} is in none of this manager's pools`);
+  if (!available(state, vip, server, request))
+    return refuse(
+      'vip-taken',
+      `${vip} is leased to another server${request.shared ? ' that does not share it' : ''}`,
+    );
+  return grant(state, config, now, session, server, request.transaction, vip, request);
+}
+
+/** Extends a lease that its holder has. */
+export function renewLease(
+  state: State,
+  config: RegistryConfig,
+  now: Millis,
+  session: SessionId,
+  server: ServerRecord,
+  request: Renewal,
+): Step {
+  const record = state.leases.get(request.vip)?.get(server.id);
+  if (record === undefined) {
+    return {
+      state,
+      decisions: [
+        refused(
+          session,
+          request.transaction,
+          'no-lease',
+          `${server.name} holds no lease of ${request.vip}: request one`,
+          { server: server.id, vip: request.vip },
+        ),
+      ],
+    };
+  }
+  return grant(
+    state,
+    config,
+    now,
+    session,
+    server,
+    request.transaction,
+    request.vip,
+    { shared: record.lease.shared, service: record.service },
+    'lease-renewed',
+  );
+}
+
+/** Gives a lease back; the services on that VIP must have been withdrawn. */
+export function releaseLease(state: State, session: SessionId, server: ServerRecord, request: Release): Step {
+  const about = { server: server.id, name: server.name, vip: request.vip };
+  if (state.leases.get(request.vip)?.get(server.id) === undefined) {
+    return {
+      state,
+      decisions: [
+        refused(
+          session,
+          request.transaction,
+          'no-lease',
+          `${server.name} holds no lease of ${request.vip}`,
+          about,
+        ),
+      ],
+    };
+  }
+  if (
+    [...server.services.values()].some(
+      service => service.spec.vip === request.vip && service.intent !== 'withdraw',
+    )
+  ) {
+    return {
+      state,
+      decisions: [
+        refused(
+          session,
+          request.transaction,
+          'conflict',
+          `services of ${server.name} still use ${request.vip}: withdraw them first`,
+          about,
+        ),
+      ],
+    };
+  }
+  return {
+    state: putLease(state, request.vip, server.id, undefined),
+    decisions: [
+      {
+        ...about,
+        kind: 'lease-released',
+        reason: reason('released', `${server.name} gave ${request.vip} back`),
+        reply: { session, message: { type: 'done', transaction: request.transaction } },
+      },
+    ],
+  };
+}
+
+/** Takes up a lease that this manager (or, once roaming is there, any of the mission) signed; the caller has verified the signature. */
+export function presentLease(
+  state: State,
+  config: RegistryConfig,
+  now: Millis,
+  server: ServerRecord,
+  lease: Lease,
+): State {
+  if (!available(state, lease.vip, server, lease)) return state;
+  const known = state.leases.get(lease.vip)?.get(server.id);
+  return putLease(state, lease.vip, server.id, {
+    lease: { ...lease, epoch: server.epoch },
+    service: known?.service ?? '',
+    expires: now + config.leaseDuration * 1000,
+  });
+}
+
+/** Ends the leases whose time is over, with the services on them. */
+export function expireLeases(state: State, now: Millis): Step {
+  let next = state;
+  const decisions: Decision[] = [];
+  for (const [vip, holders] of state.leases.entries()) {
+    for (const [holder, record] of holders) {
+      if (record.expires > now) continue;
+      const why = reason('expired', `the lease of ${vip} was not renewed`);
+      for (const service of next.servers.get(holder)?.services.values() ?? []) {
+        if (service.spec.vip !== vip) continue;
+        const step = remove(next, service, why);
+        next = step.state;
+        decisions.push(...step.decisions);
+      }
+      next = putLease(next, vip, holder, undefined);
+      decisions.push({ kind: 'lease-expired', server: holder, vip, reason: why });
+    }
+  }
+  return { state: next, decisions };
+}
+
+function grant(
+  state: State,
+  config: RegistryConfig,
+  now: Millis,
+  session: SessionId,
+  server: ServerRecord,
+  transaction: number,
+  vip: Address,
+  terms: { readonly shared: boolean; readonly service: string },
+  kind: 'lease-granted' | 'lease-renewed' = 'lease-granted',
+): Step {
+  const lease: Lease = {
+    vip,
+    server: server.id,
+    issuer: config.manager,
+    epoch: server.epoch,
+    duration: config.leaseDuration,
+    shared: terms.shared,
+    signature: new Uint8Array(0),
+  };
+  return {
+    state: putLease(state, vip, server.id, {
+      lease,
+      service: terms.service,
+      expires: now + config.leaseDuration * 1000,
+    }),
+    decisions: [
+      {
+        kind,
+        server: server.id,
+        name: server.name,
+        vip,
+        reason: reason(
+          kind === 'lease-granted' ? 'granted' : 'renewed',
+          `${vip} to ${server.name} for ${config.leaseDuration} s`,
+        ),
+        reply: { session, message: { type: 'lease', transaction, lease } },
+      },
+    ],
+  };
+}
+
+/** The lease that answers a repeated request for the same service. */
+const held = (state: State, server: ServerRecord, request: Request): LeaseRecord | undefined =>
+  leasesOf(state, server).find(
+    ({ lease, service }) =>
+      familyOf(lease.vip) === request.family &&
+      lease.shared === request.shared &&
+      service === request.service,
+  );
+
+/** Whether nobody else holds the VIP, or all who do share it under the same service name. */
+function available(
+  state: State,
+  vip: Address,
+  server: ServerRecord,
+  terms: { readonly shared: boolean; readonly service?: string },
+): boolean {
+  for (const [holder, record] of state.leases.get(vip) ?? []) {
+    if (holder === server.id) continue;
+    if (!terms.shared || !record.lease.shared) return false;
+    if (terms.service !== undefined && record.service !== '' && record.service !== terms.service)
+      return false;
+  }
+  return true;
+}

@@ -1,0 +1,151 @@
+/**
+ * Servers: registered, lost, back again, gone (docs/protocol.md, Sessions).
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import { type ServerMessage, VERSION } from '../../sdk/wire/messages.ts';
+import type { RegistryConfig } from './config.ts';
+import { UNCHECKED } from './decide.ts';
+import { type Decision, reason, refused, type Step } from './decision.ts';
+import type { Claims } from './events.ts';
+import { presentLease } from './leases.ts';
+import { rejudge } from './services.ts';
+import type { Millis, Reason, ServerRecord, SessionId, State } from './state.ts';
+import { dropServer } from './update.ts';
+
+type Registration = Extract<ServerMessage, { type: 'register' }>;
+
+/** Binds a session to a server identity. A newer session of the same server replaces an older one. */
+export function registerServer(
+  state: State,
+  config: RegistryConfig,
+  now: Millis,
+  session: SessionId,
+  claims: Claims,
+  peer: Address,
+  message: Registration,
+): Step {
+  const { transaction, server: id } = message;
+  const refuse = (code: Parameters<typeof refused>[2], sentence: string): Step => ({
+    state,
+    decisions: [refused(session, transaction, code, sentence, { server: id, name: message.name })],
+  });
+  const [oldest, newest] = message.versions;
+  const version = Math.min(newest, VERSION.newest);
+  if (version < Math.max(oldest, VERSION.oldest)) {
+    return refuse(
+      'version',
+      `${message.name} speaks versions ${oldest}…${newest}, this manager ${VERSION.oldest}…${VERSION.newest}`,
+    );
+  }
+  if (claims.server !== undefined && claims.server !== id)
+    return refuse('not-permitted', `${message.name} claims another identity than its certificate's`);
+  if (state.stopping) return refuse('shutting-down', 'this manager is stopping');
+  const before = state.servers.get(id);
+  if (before === undefined && state.servers.size >= config.limits.servers)
+    return refuse('limit', `this manager has ${config.limits.servers} servers, the most that it may`);
+  if (before !== undefined && message.epoch < before.epoch) {
+    return refuse(
+      'epoch-stale',
+      `${message.name} came with epoch ${message.epoch}, but was seen with ${before.epoch}: raise it`,
+    );
+  }
+  const current = state.sessions.get(session);
+  if (current !== undefined && current !== id)
+    return refuse('out-of-order', 'this session is registered as another server');
+  const server: ServerRecord = {
+    id,
+    name: message.name,
+    addresses: message.addresses.length > 0 ? message.addresses : [peer],
+    epoch: message.epoch,
+    session,
+    since: now,
+    lost: undefined,
+    recovering: false,
+    services: before?.services ?? new Map(),
+  };
+  const superseded = before?.session !== undefined && before.session !== session ? before.session : undefined;
+  let next: State = {
+    ...state,
+    servers: state.servers.with(id, server),
+    sessions: (superseded === undefined ? state.sessions : state.sessions.without(superseded)).with(
+      session,
+      id,
+    ),
+    lost: state.lost.without(id),
+  };
+  for (const lease of message.leases)
+    if (lease.server === id) next = presentLease(next, config, now, server, lease);
+  const wished = message.heartbeat === 0 ? config.heartbeat.default : message.heartbeat;
+  const heartbeat = Math.min(config.heartbeat.most, Math.max(config.heartbeat.least, wished));
+  const step = rejudge(next, config, now, server, record => ({
+    ...record,
+    address: server.addresses.find(sameFamily(record.address)) ?? record.address,
+  }));
+  return {
+    state: step.state,
+    decisions: [
+      {
+        kind: 'server-registered',
+        server: id,
+        name: message.name,
+        reason: reason(
+          before === undefined ? 'new' : before.session === undefined ? 'back' : 'superseded',
+          `${message.name} at ${server.addresses.join(', ')}`,
+        ),
+        reply: {
+          session,
+          message: {
+            type: 'registered',
+            transaction,
+            version,
+            manager: config.manager,
+            name: config.name,
+            heartbeat,
+            software: config.software,
+          },
+        },
+        ...(superseded !== undefined && { end: superseded }),
+      },
+      ...step.decisions,
+    ],
+  };
+}
+
+/** A server's session ended: its services are down at once, and must pass a check again when it is back. */
+export function loseServer(
+  state: State,
+  config: RegistryConfig,
+  now: Millis,
+  session: SessionId,
+  why: Reason,
+): Step {
+  const id = state.sessions.get(session);
+  const before = id === undefined ? undefined : state.servers.get(id);
+  if (id === undefined || before === undefined) return { state, decisions: [] };
+  const rest = { ...state, sessions: state.sessions.without(session) };
+  if (before.session !== session) return { state: rest, decisions: [] };
+  if (before.services.size === 0) {
+    return {
+      state: dropServer(state, id),
+      decisions: [{ kind: 'server-left', server: id, name: before.name, reason: why }],
+    };
+  }
+  const server: ServerRecord = { ...before, session: undefined, since: now, lost: why };
+  const decision: Decision = { kind: 'server-lost', server: id, name: before.name, reason: why };
+  const step = rejudge(
+    { ...rest, servers: rest.servers.with(id, server), lost: rest.lost.with(id, true) },
+    config,
+    now,
+    server,
+    record =>
+      record.spec.check.kind === 'none'
+        ? record
+        : { ...record, verdict: { outcome: 'unknown', reason: UNCHECKED, since: now }, report: undefined },
+  );
+  return { state: step.state, decisions: [decision, ...step.decisions] };
+}
+
+const sameFamily =
+  (than: Address) =>
+  (address: Address): boolean =>
+    address.includes(':') === than.includes(':');

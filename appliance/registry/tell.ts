@@ -1,0 +1,44 @@
+/**
+ * Telling servers of their services' state: `up` only once the route is out, everything else at once.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { Decision, Step } from './decision.ts';
+import { serverScore } from './score.ts';
+import type { ServiceRecord, State } from './state.ts';
+import { putServices } from './update.ts';
+
+/** Tells what has not been told yet of the services of these VIPs. */
+export function tell(state: State, vips: Iterable<Address>): Step {
+  const decisions: Decision[] = [];
+  let next = state;
+  for (const vip of vips) {
+    const told = new Map<ServiceRecord['server'], ServiceRecord[]>();
+    for (const record of next.vips.get(vip)?.values() ?? []) {
+      const session = next.servers.get(record.server)?.session;
+      if (session === undefined || record.told === record.state) continue;
+      if (record.state === 'up' && !next.reached.routes.has(vip)) continue;
+      const list = told.get(record.server) ?? [];
+      list.push({ ...record, told: record.state });
+      told.set(record.server, list);
+      decisions.push({
+        kind: 'service-state',
+        server: record.server,
+        service: record.spec.id,
+        vip,
+        reason: { code: `told-${record.state}`, sentence: record.reason.sentence },
+        reply: {
+          session,
+          message: {
+            type: 'service-state',
+            service: record.spec.id,
+            state: record.state,
+            score: serverScore(record),
+            reason: record.reason.sentence,
+          },
+        },
+      });
+    }
+    for (const [id, records] of told) next = putServices(next, next.servers.get(id)!, records);
+  }
+  return { state: next, decisions };
+}

@@ -1,0 +1,98 @@
+/**
+ * How the state's tables are changed together: a service stands in its server's record and under its VIP, always the same value.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { ServerId } from '../../sdk/wire/model.ts';
+import type { LeaseRecord, ServerRecord, ServiceKey, ServiceRecord, State } from './state.ts';
+import { Table } from './table.ts';
+
+/** A manager that knows nothing. */
+export const emptyState = (): State => ({
+  servers: Table.empty(),
+  sessions: Table.empty(),
+  leases: Table.empty(),
+  holdings: Table.empty(),
+  vips: Table.empty(),
+  reached: { routes: Table.empty(), farms: Table.empty() },
+  lost: Table.empty(),
+  damped: Table.empty(),
+  stopping: false,
+});
+
+/** `map` with one entry set, or deleted when `value` is undefined. */
+function alter<K, V>(map: ReadonlyMap<K, V> | undefined, key: K, value: V | undefined): ReadonlyMap<K, V> {
+  const copy = new Map(map);
+  if (value === undefined) copy.delete(key);
+  else copy.set(key, value);
+  return copy;
+}
+
+/** The state with these service records in place of the old ones of the same server. */
+export function putServices(state: State, server: ServerRecord, records: readonly ServiceRecord[]): State {
+  let { vips, damped } = state;
+  const services = new Map(server.services);
+  for (const record of records) {
+    const before = services.get(record.spec.id);
+    if (before === record) continue;
+    if (before !== undefined && before.spec.vip !== record.spec.vip)
+      vips = putVip(vips, before.spec.vip, before.key, undefined);
+    services.set(record.spec.id, record);
+    vips = putVip(vips, record.spec.vip, record.key, record);
+    damped = record.flap.suppressed ? damped.with(record.key, true) : damped.without(record.key);
+  }
+  return { ...state, servers: state.servers.with(server.id, { ...server, services }), vips, damped };
+}
+
+/** The state without one service. */
+export function dropService(state: State, record: ServiceRecord): State {
+  const server = state.servers.get(record.server);
+  const servers =
+    server &&
+    state.servers.with(server.id, { ...server, services: alter(server.services, record.spec.id, undefined) });
+  return {
+    ...state,
+    servers: servers ?? state.servers,
+    vips: putVip(state.vips, record.spec.vip, record.key, undefined),
+    damped: state.damped.without(record.key),
+  };
+}
+
+/** The state without a server, its session and its services; its leases stay. */
+export function dropServer(state: State, id: ServerId): State {
+  const server = state.servers.get(id);
+  if (server === undefined) return state;
+  const rest = [...server.services.values()].reduce(dropService, state);
+  return {
+    ...rest,
+    servers: rest.servers.without(id),
+    sessions: server.session === undefined ? rest.sessions : rest.sessions.without(server.session),
+    lost: rest.lost.without(id),
+  };
+}
+
+/** The state with one holder's lease of a VIP set, or removed when `lease` is undefined. */
+export function putLease(
+  state: State,
+  vip: Address,
+  holder: ServerId,
+  lease: LeaseRecord | undefined,
+): State {
+  const holders = alter(state.leases.get(vip), holder, lease);
+  const others = (state.holdings.get(holder) ?? []).filter(held => held !== vip);
+  const holds = lease === undefined ? others : [...others, vip];
+  return {
+    ...state,
+    leases: holders.size === 0 ? state.leases.without(vip) : state.leases.with(vip, holders),
+    holdings: holds.length === 0 ? state.holdings.without(holder) : state.holdings.with(holder, holds),
+  };
+}
+
+function putVip(
+  vips: State['vips'],
+  vip: Address,
+  key: ServiceKey,
+  record: ServiceRecord | undefined,
+): State['vips'] {
+  const services = alter(vips.get(vip), key, record);
+  return services.size === 0 ? vips.without(vip) : vips.with(vip, services);
+}
