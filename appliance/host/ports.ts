@@ -212,6 +212,13 @@ export interface Files {
   makeDirectory(path: string): void;
 }
 
+/** Small documents that outlive the daemon, each replaced atomically as a whole. */
+export interface Store {
+  /** What `decode` makes of the document; undefined when there is none, or when it cannot be read: then it is set aside, and said so. */
+  read<T>(name: string, decode: (document: unknown) => T): T | undefined;
+  write(name: string, document: object): void;
+}
+
 /** Log levels are syslog's (RFC 5424), as journald reads them from `<N>` prefixes. */
 export type LogLevel = 'error' | 'warning' | 'notice' | 'info' | 'debug';
 

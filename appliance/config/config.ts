@@ -1,0 +1,57 @@
+/**
+ * The manager's configuration, as read from its file with all defaults filled in. bivouac.schema.json says what each means.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { Damping, PoolRange, StaticVip } from '../registry/config.ts';
+
+export interface Endpoint {
+  readonly address: Address;
+  readonly port: number;
+}
+
+export interface Config {
+  readonly name: string;
+  readonly state: string;
+  readonly listen: readonly Endpoint[];
+  readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string } | undefined;
+  readonly plain: boolean;
+  readonly access: readonly string[];
+  readonly pools: readonly PoolRange[];
+  readonly static: readonly StaticVip[];
+  readonly lease: { readonly duration: number };
+  readonly sessions: {
+    readonly heartbeat: number;
+    readonly grace: number;
+    readonly forget: number;
+    readonly servers: number;
+    readonly servicesPerServer: number;
+    readonly leasesPerServer: number;
+    readonly perAddress: number;
+  };
+  readonly damping: Damping | undefined;
+  readonly health: {
+    readonly concurrency: number;
+    readonly programs: Readonly<Record<string, readonly string[]>>;
+  };
+  readonly dataplane: { readonly driver: 'nftables' | 'none' };
+  readonly routing: {
+    readonly driver: 'frr' | 'none';
+    readonly kind: 'internal' | 'external';
+    readonly metric: number;
+    readonly steps: number;
+    readonly stepCost: number;
+    readonly sockets: string;
+    readonly area: string;
+    readonly tune: boolean;
+    readonly interfaces: readonly string[];
+    readonly password: string | undefined;
+  };
+  readonly anycast: {
+    readonly port: number;
+    readonly validity: number;
+    readonly rate: number;
+    readonly ring: number;
+  };
+  readonly operator: { readonly socket: string; readonly http: Endpoint | undefined };
+  readonly stop: 'withdraw' | 'leave';
+}

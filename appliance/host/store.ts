@@ -1,0 +1,61 @@
+/**
+ * Stored documents by `conf`: one JSON file each, written to the side, synced and renamed. A file that is no longer readable is
+ * renamed to `NAME.json.corrupt-N`, never overwritten.
+ */
+import { existsSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import Conf, { type Schema } from 'conf';
+import type { Log, Store } from './ports.ts';
+
+type Document = Record<string, unknown>;
+
+/** A store in `directory`. `schema` (JSON Schema of a document's properties) holds for every document. */
+export function createStore(directory: string, schema: Schema<Document>, log: Log): Store {
+  const open = new Map<string, Conf<Document>>();
+
+  const openDocument = (name: string): Conf<Document> => {
+    const document =
+      open.get(name) ??
+      new Conf<Document>({
+        cwd: directory,
+        configName: name,
+        schema,
+        accessPropertiesByDotNotation: false,
+        clearInvalidConfig: false,
+        configFileMode: 0o600,
+      });
+    open.set(name, document);
+    return document;
+  };
+
+  return {
+    read(name, decode) {
+      const file = join(directory, `${name}.json`);
+      if (!existsSync(file)) return undefined;
+      try {
+        return decode(openDocument(name).store);
+      } catch (error) {
+        open.delete(name);
+        const aside = setAside(file);
+        log('error', 'stored-state-corrupt', {
+          file,
+          aside,
+          why: error instanceof Error ? error.message : String(error),
+        });
+        return undefined;
+      }
+    },
+    write(name, document) {
+      openDocument(name).store = document as Document;
+    },
+  };
+}
+
+function setAside(file: string): string {
+  for (let number = 1; ; number++) {
+    const aside = `${file}.corrupt-${number}`;
+    if (existsSync(aside)) continue;
+    renameSync(file, aside);
+    return aside;
+  }
+}
