@@ -21,6 +21,7 @@ if (!(command in groups)) fail(`unknown command '${command}': one of ${Object.ke
 
 debian(groups[command].flatMap(group => packages[group]));
 npm();
+addons();
 execFileSync(process.execPath, [join(root, 'tools/build.mjs')], { stdio: 'inherit' });
 
 /** Installs those of `wanted` that dpkg does not know as installed. */
@@ -69,6 +70,23 @@ function npm() {
   });
   if (done.status !== 0)
     fail('npm ci failed: see above (the native addons need g++, make, python3 and libpcap-dev)');
+}
+
+/**
+ * cap as npm builds it asserts that libuv reports no error on its socket, and aborts the whole process when its interface goes
+ * down. Built without assertions it only falls silent, which appliance/host/links.ts notices and mends.
+ */
+function addons() {
+  const addon = join(root, 'node_modules/cap/build/Release/cap.node');
+  if (!readFileSync(addon).includes('__assert_fail')) return;
+  console.error('rebuilding cap without assertions');
+  const env = { ...process.env, CXXFLAGS: `${process.env.CXXFLAGS ?? ''} -DNDEBUG` };
+  const done = spawnSync('npm', ['rebuild', 'cap', '--loglevel', 'error'], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (done.status !== 0) fail('npm rebuild cap failed: see above');
 }
 
 function fail(message) {

@@ -12,49 +12,102 @@ const IFF_UP = 1;
 /** The longest frame that is looked at; longer ones (jumbo, or merged by the receiver) are cut off. */
 const LARGEST_FRAME = 9216 + 18;
 
+/** How often an open interface is looked at, ms. */
+const LOOK = 1000;
+
+/** After so many silent looks an interface is opened anew, in case that it went down and came back between two looks. */
+const SILENT_LOOKS = 300;
+
+/** libpcap's handle of an interface stays in libuv's list after it was closed, so its object must never be collected. */
+const closed: object[] = [];
+
 /**
  * The addon is loaded here, not when the program starts, so that commands that open no link run without libpcap.
- * Opening needs CAP_NET_RAW.
+ * Opening needs CAP_NET_RAW; it throws when the interface is not there, not up or not Ethernet.
+ *
+ * An interface that goes down and comes back, or is made anew under its old name, is opened again within a second;
+ * `onProblem` hears of it. In between nothing is received, and what is sent is lost.
  *
  * Of the kernel-side ring: libpcap cuts it into slots of the greatest frame, and while an interface has segmentation or receive
  * offload on that is 64 KiB, so a ring of 4 MiB holds 60 frames however short they are. It is all in the process's RSS.
+ *
+ * libpcap hands frames over at once only in immediate mode, for which the addon needs the file `libpcap.so` (in Debian a part of
+ * libpcap-dev, or a symbolic link to libpcap.so.0.8): without it a frame waits for up to a second.
  */
-export async function linuxLinks(): Promise<Links> {
+export async function linuxLinks(onProblem: (sentence: string) => void = () => {}): Promise<Links> {
   const { default: cap } = await import('cap');
+  type Capture = InstanceType<typeof cap.Cap>;
   return {
     list: listLinks,
     open(name, filter, ring, onFrame): LinkSocket {
-      const capture = new cap.Cap();
-      const buffer = new Uint8Array(LARGEST_FRAME);
-      const views: Uint8Array[] = [];
-      let open = true;
-      try {
-        const type = capture.open(name, filter, ring, buffer);
+      let heard = false;
+      let capture: Capture | undefined = capturing();
+      let stamp = stampOf(name);
+      let silent = 0;
+      const timer = setInterval(look, LOOK);
+      timer.unref();
+
+      function capturing(): Capture {
+        const fresh = new cap.Cap();
+        closed.push(fresh);
+        const buffer = new Uint8Array(LARGEST_FRAME);
+        const views: Uint8Array[] = [];
+        const type = fresh.open(name, filter, ring, buffer);
         if (type !== 'ETHERNET') {
-          capture.close();
-          throw new Error(`its link type is ${type}, and only Ethernet is understood`);
+          fresh.close();
+          throw new Error(`interface ${name} cannot be opened: its link type is ${type}, not Ethernet`);
         }
-      } catch (error) {
-        throw new Error(`interface ${name} cannot be opened for raw frames: ${(error as Error).message}`);
+        fresh.on('packet', length => {
+          heard = true;
+          // The same buffer each time, so a view for each length lasts: no garbage at 100,000 frames a second.
+          views[length] ??= buffer.subarray(0, length);
+          if (fresh === capture) onFrame(views[length]);
+        });
+        return fresh;
       }
-      capture.on('packet', length => {
-        // The same buffer each time, so a view for each length lasts: no garbage at 100,000 frames a second.
-        views[length] ??= buffer.subarray(0, length);
-        if (open) onFrame(views[length]);
-      });
+
+      function look(): void {
+        silent = heard ? 0 : silent + 1;
+        heard = false;
+        const now = stampOf(name);
+        if (capture !== undefined && now === stamp && silent < SILENT_LOOKS) return;
+        silent = 0;
+        if (now !== stamp) onProblem(`interface ${name} went down or was made anew: opening it again`);
+        stamp = now;
+        shut();
+        try {
+          capture = capturing();
+        } catch (error) {
+          onProblem(`interface ${name} cannot be opened, trying again: ${(error as Error).message}`);
+        }
+      }
+
+      function shut(): void {
+        capture?.removeAllListeners();
+        capture?.close();
+        capture = undefined;
+      }
+
       return {
         send(frame) {
-          if (open) capture.send(frame);
+          try {
+            capture?.send(frame);
+          } catch (error) {
+            onProblem(`a frame could not be sent on ${name}: ${(error as Error).message}`);
+          }
         },
         close() {
-          if (!open) return;
-          open = false;
-          capture.close();
+          clearInterval(timer);
+          shut();
         },
       };
     },
   };
 }
+
+/** Changes whenever an interface went down, came up, or was replaced by another of its name. */
+const stampOf = (name: string): string =>
+  `${attribute(name, 'ifindex')} ${attribute(name, 'carrier_changes')} ${Number(attribute(name, 'flags')) & IFF_UP}`;
 
 /** All Ethernet-like interfaces of this network namespace, by name. Loopback has the MAC of zeros. */
 export function listLinks(): readonly Link[] {

@@ -5,6 +5,7 @@ declare module 'cap' {
     /** Begins to capture; `buffer` takes each frame, one at a time. Gives the link type (`ETHERNET`). Throws libpcap's error. */
     open(device: string, filter: string, ring: number, buffer: Uint8Array): string;
     on(event: 'packet', listener: (length: number, truncated: boolean) => void): this;
+    removeAllListeners(): this;
     send(frame: Uint8Array, length?: number): void;
     close(): boolean;
   }
