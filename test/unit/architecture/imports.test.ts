@@ -1,0 +1,91 @@
+/**
+ * Which way imports point (docs/architecture.md): from the edge inward. A new room of the appliance must be given its place here.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '../../..');
+
+/** Each room, and the rooms (besides itself and sdk/wire) that it may import from. `node:` = Node's own modules; packages by name. */
+const MAY: Record<string, readonly string[]> = {
+  'sdk/wire': [],
+  sdk: ['node:', 'cap'],
+  'appliance/registry': [],
+  'appliance/desired': ['appliance/registry'],
+  'appliance/reconciler': ['appliance/desired', 'ports'],
+  'appliance/store': ['appliance/registry', 'ports'],
+  'appliance/config': ['appliance/registry', 'ajv', 'ip-num'],
+  'appliance/sessions': ['appliance/registry', 'ports'],
+  'appliance/health': ['appliance/registry', 'ports'],
+  'appliance/responder': ['appliance/desired', 'appliance/registry', 'ports'],
+  'appliance/dataplane': ['appliance/desired', 'appliance/registry', 'ports'],
+  'appliance/routing': ['appliance/desired', 'appliance/registry', 'ports'],
+  'appliance/pki': ['appliance/registry', 'ports'],
+  'appliance/operator': ['appliance/registry', 'appliance/desired', 'appliance/config', 'ports'],
+  'appliance/agent': ['sdk', 'ports', 'appliance/config', 'ajv'],
+  'appliance/host': ['appliance/registry', 'ports', 'node:', 'cap', 'raw-socket', 'koffi', 'conf'],
+};
+
+/** The composition root and the entry points may import anything: that is what they are for. */
+const ROOTS = /^appliance\/(cli|main|loop)\.ts$|^appliance\/commands\//;
+
+const files = ['sdk', 'appliance']
+  .flatMap(top =>
+    readdirSync(join(root, top), { recursive: true, encoding: 'utf8' }).map(name => `${top}/${name}`),
+  )
+  .filter(
+    name =>
+      name.endsWith('.ts') && !/(^|\/)(node_modules|dist|examples)\//.test(name) && !name.endsWith('.d.ts'),
+  );
+
+function roomOf(file: string): string | undefined {
+  return Object.keys(MAY)
+    .sort((one, other) => other.length - one.length)
+    .find(room => file.startsWith(`${room}/`));
+}
+
+/** What a file imports: `ports`, a room, `node:`, or a package's name. */
+function importsOf(file: string): { readonly specifier: string; readonly target: string }[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\b[^'"`;]*?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)import\s+['"]([^'"]+)['"]/g,
+    ),
+  ].map(match => {
+    const specifier = match[1] ?? match[2] ?? match[3] ?? '';
+    if (specifier.startsWith('node:')) return { specifier, target: 'node:' };
+    if (!specifier.startsWith('.'))
+      return {
+        specifier,
+        target: specifier
+          .split('/')
+          .slice(0, specifier.startsWith('@') ? 2 : 1)
+          .join('/'),
+      };
+    const path = relative(root, join(root, dirname(file), specifier));
+    return { specifier, target: path === 'appliance/host/ports.ts' ? 'ports' : (roomOf(path) ?? path) };
+  });
+}
+
+test('every file stands in a room', () => {
+  expect(files.filter(file => roomOf(file) === undefined && !ROOTS.test(file))).toEqual([]);
+  expect(files.length).toBeGreaterThan(30);
+});
+
+test('imports point inward', () => {
+  const wrong = files
+    .filter(file => !ROOTS.test(file))
+    .flatMap(file => {
+      const room = roomOf(file)!;
+      return importsOf(file)
+        .filter(({ target }) => target !== room && target !== 'sdk/wire' && !MAY[room]!.includes(target))
+        .map(({ specifier }) => `${file} imports ${specifier}`);
+    });
+  expect(wrong).toEqual([]);
+});
+
+test('the rule can fail: a socket in the registry would be seen', () => {
+  expect(importsOf('appliance/host/clock.ts').some(({ target }) => target === 'ports')).toBe(true);
+  expect(MAY['appliance/registry']).not.toContain('node:');
+});

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { address } from '../../../sdk/wire/address.ts';
+import { Registry, serverId } from '../../support/registry.ts';
+
+test('the same request again gives the same VIP', () => {
+  const registry = new Registry();
+  registry.register(1);
+  const request = { type: 'lease-request', family: 4, shared: false, service: 'mcu' } as const;
+  expect(registry.say(1, request)[0]?.vip).toBe(registry.say(1, request)[0]?.vip);
+});
+
+test('servers of one shared service get one VIP, also at another manager', () => {
+  const here = new Registry();
+  const there = new Registry();
+  expect(here.serve(1)).toBe(here.serve(2));
+  expect(there.serve(3)).toBe(here.serve(1));
+});
+
+test('a lease that is not renewed ends, with its services, and its server is told', () => {
+  const registry = new Registry({ leaseDuration: 10 });
+  const vip = registry.serve(1);
+  registry.verdict(1, 'pass');
+  registry.settle();
+  registry.now = 10_000;
+  const kinds = registry.feed({ type: 'tick' }).map(decision => decision.kind);
+  expect(kinds).toEqual(['service-withdrawn', 'lease-expired']);
+  expect(registry.state.leases.has(vip)).toBe(false);
+  expect(registry.derived.wanted.routing.routes.has(vip)).toBe(false);
+});
+
+test('a renewal counts from its receipt', () => {
+  const registry = new Registry({ leaseDuration: 10 });
+  const vip = registry.serve(1);
+  registry.now = 6000;
+  registry.say(1, { type: 'lease-renew', vip });
+  registry.now = 15_000;
+  expect(registry.feed({ type: 'tick' })).toEqual([]);
+});
+
+test('a pre-planned VIP goes to its holder unasked and to nobody else', () => {
+  const registry = new Registry({ statics: [{ vip: address('10.9.9.9'), holder: 's1' }] });
+  registry.register(1);
+  expect(registry.say(1, { type: 'lease-request', family: 4, shared: false, service: 'mcu' })[0]?.vip).toBe(
+    '10.9.9.9',
+  );
+  registry.register(2);
+  expect(
+    registry.say(2, {
+      type: 'lease-request',
+      vip: address('10.9.9.9'),
+      family: 4,
+      shared: false,
+      service: 'x',
+    })[0]?.reason.code,
+  ).toBe('vip-taken');
+});
+
+test('a lease that a server presents is taken up, unless another holds the VIP alone', () => {
+  const registry = new Registry();
+  const lease = {
+    vip: address('10.255.0.77'),
+    server: serverId(1),
+    issuer: registry.config.manager,
+    epoch: 1,
+    duration: 60,
+    shared: false,
+    signature: new Uint8Array(0),
+  };
+  const register = {
+    type: 'register',
+    versions: [1, 1],
+    name: 's',
+    addresses: [],
+    epoch: 1,
+    heartbeat: 0,
+    software: '',
+  } as const;
+  registry.say(1, { ...register, server: serverId(1), leases: [lease] });
+  expect(registry.state.leases.get(lease.vip)?.has(serverId(1))).toBe(true);
+  registry.say(2, { ...register, server: serverId(2), leases: [{ ...lease, server: serverId(2) }] });
+  expect(registry.state.leases.get(lease.vip)?.has(serverId(2))).toBe(false);
+});

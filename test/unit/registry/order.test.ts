@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'vitest';
+import type { Decision } from '../../../appliance/registry/decision.ts';
+import { Registry, serverId } from '../../support/registry.ts';
+
+const told = (decisions: readonly Decision[]): string[] =>
+  decisions.flatMap(({ reply }) => (reply?.message.type === 'service-state' ? [reply.message.state] : []));
+
+describe('order, up', () => {
+  test('check, then farm, then route, then the server is told', () => {
+    const registry = new Registry();
+    const vip = registry.serve(1);
+    expect(registry.derived.wanted.dataplane.farms.size).toBe(0);
+    registry.verdict(1, 'pass');
+    expect([...registry.derived.wanted.dataplane.farms.values()].map(farm => farm.members.length)).toEqual([
+      1,
+    ]);
+    expect(registry.derived.wanted.routing.routes.size).toBe(0);
+    expect(told(registry.reachFarms())).toEqual([]);
+    expect(registry.derived.wanted.routing.routes.get(vip)).toBe(20);
+    expect(told(registry.reachRoutes())).toEqual(['up']);
+  });
+
+  test('nothing is told of a service before its first check', () => {
+    const registry = new Registry();
+    const vip = registry.serve(1);
+    registry.settle();
+    expect(registry.derived.wanted.directory.byVip.has(vip)).toBe(false);
+    registry.verdict(1, 'pass');
+    expect(
+      registry.derived.wanted.directory.byVip.get(vip)?.map(server => server.services[0]!.score),
+    ).toEqual([1000]);
+    expect(registry.derived.wanted.directory.byName.get('www.mission')).toEqual([vip]);
+  });
+});
+
+describe('order, down', () => {
+  test('the route of the last server goes before its withdrawn service leaves the farm', () => {
+    const registry = new Registry();
+    const vip = registry.serve(1);
+    registry.verdict(1, 'pass');
+    registry.settle();
+    registry.say(1, { type: 'withdraw-service', service: 1 });
+    expect(registry.derived.wanted.routing.routes.has(vip)).toBe(false);
+    expect([...registry.derived.wanted.dataplane.farms.values()][0]?.members[0]?.accepts).toBe(true);
+    expect(told(registry.reachRoutes())).toEqual(['down']);
+    expect(registry.derived.wanted.dataplane.farms.size).toBe(0);
+  });
+
+  test('a withdrawn service that others serve leaves at once, and the route stays', () => {
+    const registry = new Registry();
+    const vip = registry.serve(1);
+    expect(registry.serve(2)).toBe(vip);
+    registry.verdict(1, 'pass');
+    registry.verdict(2, 'pass');
+    registry.settle();
+    registry.say(1, { type: 'withdraw-service', service: 1 });
+    expect(registry.derived.wanted.routing.routes.has(vip)).toBe(true);
+    const [farm] = [...registry.derived.wanted.dataplane.farms.values()];
+    expect(farm?.members.map(member => member.server)).toEqual([serverId(2)]);
+  });
+
+  test('a drained service keeps its flows and takes no new ones', () => {
+    const registry = new Registry();
+    registry.serve(1);
+    registry.serve(2);
+    registry.verdict(1, 'pass');
+    registry.verdict(2, 'pass');
+    registry.settle();
+    registry.say(1, { type: 'drain-service', service: 1 });
+    const [farm] = [...registry.derived.wanted.dataplane.farms.values()];
+    expect(farm?.members.map(member => member.accepts)).toEqual([false, true]);
+  });
+
+  test('a closed session takes its services out at once', () => {
+    const registry = new Registry();
+    const vip = registry.serve(1);
+    registry.verdict(1, 'pass');
+    registry.settle();
+    registry.end(1);
+    expect(registry.derived.wanted.routing.routes.has(vip)).toBe(false);
+    expect(registry.derived.wanted.dataplane.farms.size).toBe(0);
+    expect(registry.derived.wanted.directory.byVip.has(vip)).toBe(false);
+  });
+
+  test('stopping withdraws the routes first and the farms stay until then', () => {
+    const registry = new Registry();
+    registry.serve(1);
+    registry.verdict(1, 'pass');
+    registry.settle();
+    registry.feed({ type: 'stop' });
+    expect(registry.derived.wanted.routing.routes.size).toBe(0);
+    expect(registry.derived.wanted.dataplane.farms.size).toBe(1);
+  });
+});
+
+describe('a server that comes back', () => {
+  test('its services are down until they are checked again', () => {
+    const registry = new Registry();
+    const vip = registry.serve(1);
+    registry.verdict(1, 'pass');
+    registry.settle();
+    registry.end(1);
+    registry.settle();
+    expect(registry.serve(1)).toBe(vip);
+    expect(registry.state.servers.get(serverId(1))?.services.get(1)?.state).toBe('pending');
+    registry.verdict(1, 'pass');
+    registry.settle();
+    expect(registry.derived.wanted.routing.routes.has(vip)).toBe(true);
+  });
+
+  test('a newer session of the same server ends the older one', () => {
+    const registry = new Registry();
+    registry.register(1);
+    const decisions = registry.feed({
+      type: 'message',
+      session: 'other' as never,
+      claims: { server: undefined, names: undefined, vips: undefined, ports: undefined },
+      peer: '10.1.0.1' as never,
+      message: {
+        type: 'register',
+        transaction: 9,
+        versions: [1, 1],
+        server: serverId(1),
+        name: 's1',
+        addresses: [],
+        epoch: 1,
+        heartbeat: 0,
+        leases: [],
+        software: 't',
+      },
+    });
+    expect(decisions[0]?.end).toBe('session-1');
+    expect(registry.end(1)).toEqual([]);
+    expect(registry.state.servers.get(serverId(1))?.session).toBe('other');
+  });
+});
+
+describe('restart', () => {
+  test('what was up stays up, unscored, until it is checked or the grace is over', () => {
+    const first = new Registry();
+    const vip = first.serve(1);
+    first.verdict(1, 'pass');
+    first.settle();
+    const second = new Registry();
+    second.now = 5000;
+    const leases = [...first.state.leases.values()].flatMap(holders => [...holders.values()]);
+    second.feed({ type: 'restored', leases, servers: [...first.state.servers.values()] });
+    second.settle();
+    expect(second.derived.wanted.routing.routes.has(vip)).toBe(true);
+    expect(second.derived.wanted.directory.byVip.has(vip)).toBe(false);
+    second.now += second.config.grace;
+    second.feed({ type: 'tick' });
+    expect(second.derived.wanted.routing.routes.has(vip)).toBe(false);
+  });
+});
