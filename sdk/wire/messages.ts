@@ -1,5 +1,5 @@
 /**
- * The messages, as values (docs/protocol.md §5 and §7). Their bytes are codec.ts's.
+ * The messages, as values (docs/protocol.md §5 and §7). Their bytes: registration.ts and anycast.ts.
  */
 import type { Address } from './address.ts';
 import type {
@@ -83,6 +83,7 @@ export type ManagerMessage =
       readonly transaction: number;
       readonly version: number;
       readonly manager: ManagerId;
+      /** At most 63 bytes. */
       readonly name: string;
       /** Both sides send a heartbeat this often, ms, unless they sent something else; three silent intervals end the session. */
       readonly heartbeat: number;
@@ -138,6 +139,8 @@ export type AnycastMessage =
       readonly parts: number;
       /** For how long the answer holds, ms. */
       readonly validity: number;
+      /** Matching servers that were left out, because of `want` or a limit; absent = none. */
+      readonly omitted?: number;
       readonly servers: readonly AnsweredServer[];
       /** Ed25519 by the manager over everything before it; absent unless asked. */
       readonly signature?: Uint8Array;
@@ -156,6 +159,8 @@ export type AnycastMessage =
       readonly type: 'solicit';
       readonly nonce: Uint8Array;
       readonly versions: readonly [oldest: number, newest: number];
+      /** Zero bytes, so that the invitation is never longer; absent when encoding = as many as are needed. */
+      readonly padding?: number;
     }
   /** A manager's unicast answer to it, or an unasked invitation (nonce zero). */
   | {

@@ -1,0 +1,176 @@
+/** Answers ahead of their queries: parts, templates, and what of a query decides its answer (docs/protocol.md §7.3…7.5). */
+import { encodeAnycast, NONCE_AT, NONCE_END } from './anycast.ts';
+import { cookie } from './elements.ts';
+import { WireError } from './errors.ts';
+import { answeredServer } from './groups.ts';
+import { HEADER } from './header.ts';
+import { writeElement } from './layout.ts';
+import type { AnycastMessage, RefusalCode } from './messages.ts';
+import type { AnsweredServer } from './model.ts';
+import { MESSAGE } from './numbers.ts';
+import { SIGNATURE_SIZE } from './signing.ts';
+import { ELEMENT_HEADER, MANDATORY, NUMBER_MASK, readU16, TlvWriter } from './tlv.ts';
+
+export type Answer = Extract<AnycastMessage, { type: 'answer' }>;
+export type Query = Extract<AnycastMessage, { type: 'query' }>;
+
+/** Parts of one answer. */
+export const MAX_PARTS = 1024;
+/** Fits the minimum MTU of IPv6 (RFC 8200 §5) under its header and UDP's. */
+export const SAFE_DATAGRAM = 1232;
+/** Behind the ARP body in a frame with the usual MTU of 1500. */
+export const FRAME_ROOM = 1472;
+/** A UDP query without a cookie is padded to at least this, so that a `cookie` message is never longer than it. */
+export const LEAST_QUERY = 64;
+
+const ZERO_NONCE = new Uint8Array(8);
+const room = new TlvWriter();
+
+/**
+ * The answer in numbered parts, none longer than `maxBytes` (with its signature, if `signed`). Servers keep their order; one
+ * whose services do not fit into a part stands in the next ones again with the rest of them. What does not fit into
+ * `maxParts` is left out and counted in `omitted`. Throws WireError 'limit' when not even one service fits.
+ */
+export function splitAnswer(answer: Answer, maxBytes: number, signed = false, maxParts = 255): Answer[] {
+  const base = encodeAnycast({ ...answer, servers: [], omitted: 1 }).length;
+  const space = maxBytes - base - (signed && answer.signature === undefined ? SIGNATURE_SIZE : 0);
+  const parts: AnsweredServer[][] = [[]];
+  let used = 0;
+  let omitted = answer.omitted ?? 0;
+  const most = Math.min(maxParts, MAX_PARTS);
+
+  for (const [index, server] of answer.servers.entries()) {
+    const pieces = piecesOf(server, space, space - used);
+    const opened = pieces.length - (pieces[0]!.size <= space - used ? 1 : 0);
+    if (parts.length + opened > most) {
+      omitted += answer.servers.length - index;
+      break;
+    }
+    for (const piece of pieces) {
+      if (piece.size > space - used || parts.at(-1)!.length === 1024) {
+        parts.push([]);
+        used = 0;
+      }
+      parts.at(-1)!.push(piece.server);
+      used += piece.size;
+    }
+  }
+  return parts.map((servers, index) => ({
+    ...answer,
+    ...(omitted > 0 ? { omitted } : {}),
+    part: index + 1,
+    parts: parts.length,
+    servers,
+  }));
+}
+
+/** The server whole if it fits into a part, else with its services dealt out; `first` is what the present part still has. */
+function piecesOf(
+  server: AnsweredServer,
+  space: number,
+  first: number,
+): { server: AnsweredServer; size: number }[] {
+  const whole = sizeOf(server);
+  if (whole <= space && server.services.length <= 256) return [{ server, size: whole }];
+  const pieces: { server: AnsweredServer; size: number }[] = [];
+  let left = first;
+  for (const service of server.services) {
+    const alone = { ...server, services: [service] };
+    const size = sizeOf(alone);
+    if (size > space) {
+      throw new WireError('limit', `a server with one service takes ${size} bytes, a part has ${space}`, {
+        offset: 0,
+      });
+    }
+    const last = pieces.at(-1);
+    const grown = last && { ...server, services: [...last.server.services, service] };
+    const grownSize = grown === undefined ? 0 : sizeOf(grown);
+    if (last !== undefined && grown !== undefined && grownSize <= left && grown.services.length <= 256) {
+      last.server = grown;
+      last.size = grownSize;
+    } else {
+      if (last !== undefined || size > left) left = space;
+      pieces.push({ server: alone, size });
+    }
+  }
+  return pieces;
+}
+
+function sizeOf(server: AnsweredServer): number {
+  writeElement(room.reset(), answeredServer, server);
+  return room.at;
+}
+
+/** An answer's bytes with a zero nonce, to be given each query's own by `withNonce`. */
+export const answerTemplate = (answer: Answer): Uint8Array => encodeAnycast({ ...answer, nonce: ZERO_NONCE });
+
+/** A copy of the template that answers `query`, which is known to be one (`queryKey`). Cheap: one copy, no decoding. */
+export function withNonce(template: Uint8Array, query: Uint8Array): Uint8Array {
+  const answer = new Uint8Array(template);
+  for (let at = NONCE_AT; at < NONCE_END; at++) answer[at] = query[at]!;
+  return answer;
+}
+
+/** The nonce that the bytes begin with, if they are long enough to have one: so that even a bad query can be refused. */
+export const nonceOf = (bytes: Uint8Array): Uint8Array | undefined =>
+  bytes.length >= NONCE_END ? Uint8Array.from(bytes.subarray(NONCE_AT, NONCE_END)) : undefined;
+
+const MAGIC_VERSION = 0x425601;
+const NONCE_TYPE = 0x8001;
+const COOKIE_TYPE = cookie.number | MANDATORY;
+
+/**
+ * Of a query's bytes, what decides its answer (all behind nonce and cookie), as a key of a cache of templates; undefined if
+ * the bytes do not begin as a canonical version-1 query does. No element is decoded: a key is worth an answer only
+ * after the same bytes went once through decodeAnycast.
+ */
+export function queryKey(bytes: Uint8Array): string | undefined {
+  const start = keyStart(bytes);
+  if (start === 0 || bytes.length - start > 1024) return undefined;
+  let key = '';
+  for (let at = start; at < bytes.length; at++) key += String.fromCharCode(bytes[at]!);
+  return key;
+}
+
+/** The cookie that a canonical query carries behind its nonce, as a view; undefined without one. */
+export function queryCookie(bytes: Uint8Array): Uint8Array | undefined {
+  const start = keyStart(bytes);
+  return start <= NONCE_END ? undefined : bytes.subarray(NONCE_END + ELEMENT_HEADER, start);
+}
+
+function keyStart(bytes: Uint8Array): number {
+  if (bytes.length < NONCE_END || bytes[3] !== MESSAGE.query) return 0;
+  if (((bytes[0]! << 16) | readU16(bytes, 1)) !== MAGIC_VERSION) return 0;
+  if (HEADER + readU16(bytes, 4) !== bytes.length) return 0;
+  if (readU16(bytes, HEADER) !== NONCE_TYPE || readU16(bytes, HEADER + 2) !== 8) return 0;
+  if (bytes.length < NONCE_END + ELEMENT_HEADER || readU16(bytes, NONCE_END) !== COOKIE_TYPE)
+    return NONCE_END;
+  const length = readU16(bytes, NONCE_END + 2);
+  const end = NONCE_END + ELEMENT_HEADER + length;
+  return length >= 8 && length <= 32 && end <= bytes.length ? end : 0;
+}
+
+/** The query with as much padding as makes it `size` bytes long (up to 4 more where 1…4 would be missing). */
+export function padQuery(query: Query, size: number): Query {
+  const bare = encodeAnycast({ ...query, padding: 0 }).length;
+  if (bare >= size) return { ...query, padding: 0 };
+  return { ...query, padding: Math.max(1, size - bare - ELEMENT_HEADER) };
+}
+
+/** A refusal no longer than `maxBytes`: the sentence is left out if it does not fit; undefined if nothing does. */
+export function encodeQueryRefusal(
+  nonce: Uint8Array,
+  code: RefusalCode,
+  sentence: string,
+  maxBytes: number,
+): Uint8Array | undefined {
+  for (const text of [sentence, '']) {
+    const bytes = encodeAnycast({ type: 'query-refused', nonce, code, sentence: text });
+    if (bytes.length <= maxBytes) return bytes;
+  }
+  return undefined;
+}
+
+/** Whether the bytes are a query at all, whatever else they hold. */
+export const isQuery = (bytes: Uint8Array): boolean =>
+  bytes.length >= HEADER && bytes[3] === MESSAGE.query && (readU16(bytes, 0) & NUMBER_MASK) === 0x4256;
