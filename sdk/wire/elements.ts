@@ -20,6 +20,7 @@ import {
   type CheckKind,
   type ForwardMode,
   type ManagerId,
+  type ReportedState,
   type Scheduler,
   type ServerId,
   type ServiceState,
@@ -137,6 +138,8 @@ export const affinity = must(0x0034, 'affinity', unsigned(4, 1, U32));
 
 // Health and score
 export const state = must(0x0038, 'state', table(STATE));
+/** The same element within a report, where a server may say no more than these. */
+export const reportedState = must(0x0038, 'state', table<ReportedState>({ up: 2, draining: 3, down: 4 }));
 export const connections = must(0x0039, 'connections', unsigned(4, 0, U32));
 export const load = may(0x003a, 'load', unsigned(2, 0, 1000));
 export const score = must(0x003b, 'score', unsigned(2, 0, 1000));

@@ -2,7 +2,7 @@
 import * as element from './elements.ts';
 import { locate, WireError } from './errors.ts';
 import type { Kind } from './kinds.ts';
-import { type Element, flag, many, one, optional, orElse, record } from './layout.ts';
+import { flag, many, one, optional, orElse, record } from './layout.ts';
 import type {
   AnsweredServer,
   AnsweredService,
@@ -95,7 +95,7 @@ export const report = must(
   'report',
   record<Report>({
     service: one(element.serviceId),
-    state: one(element.state as Element<Report['state']>),
+    state: one(element.reportedState),
     connections: one(element.connections),
     load: orElse(element.load, 0),
   }),
