@@ -1,0 +1,60 @@
+/**
+ * Certificates in PEM as people look at them.
+ */
+import { X509Certificate } from 'node:crypto';
+import type { ServerId } from '../../sdk/wire/model.ts';
+import { identify } from './keys.ts';
+import { peerCertificate } from './net-certificate.ts';
+
+export interface CertificateFacts {
+  readonly organization: string;
+  readonly commonName: string;
+  readonly issuer: string;
+  readonly serial: string;
+  readonly authority: boolean;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** SHA-256 of the certificate, hex with colons. */
+  readonly fingerprint: string;
+  /** SHA-256 of its key's SPKI: the holder's ServerId or ManagerId. */
+  readonly id: ServerId;
+  readonly keyType: string;
+  readonly uris: readonly string[];
+}
+
+/** Reads the first certificate of a PEM text. Throws an Error in one sentence; the message never holds a key. */
+export function readCertificate(pem: string): CertificateFacts {
+  const certificate = parse(pem);
+  const { publicKey, uris, serial } = peerCertificate(certificate);
+  return {
+    organization: field(certificate.subject, 'O'),
+    commonName: field(certificate.subject, 'CN'),
+    issuer: field(certificate.issuer, 'CN'),
+    serial,
+    authority: certificate.ca,
+    notBefore: new Date(certificate.validFrom),
+    notAfter: new Date(certificate.validTo),
+    fingerprint: certificate.fingerprint256,
+    id: identify(publicKey),
+    keyType: certificate.publicKey.asymmetricKeyType ?? 'unknown',
+    uris,
+  };
+}
+
+function parse(pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    const isKey = pem.includes('PRIVATE KEY-----');
+    throw new Error(
+      isKey ? 'a private key, not a certificate: give the .pem beside it' : 'not a certificate in PEM',
+    );
+  }
+}
+
+/** A field of a distinguished name as node writes it: one `KEY=value` a line. */
+const field = (name: string, key: string): string =>
+  name
+    .split('\n')
+    .find(line => line.startsWith(`${key}=`))
+    ?.slice(key.length + 1) ?? '';
