@@ -219,6 +219,15 @@ export interface Store {
   write(name: string, document: object): void;
 }
 
+/** HTTP for an operator's tools. */
+export interface Http {
+  /** Serves GET requests; `answer` gets the path with its query. Rejects when the address cannot be bound. */
+  serve(
+    at: { readonly address: Address; readonly port: number },
+    answer: (path: string) => { readonly status: number; readonly type: string; readonly body: string },
+  ): Promise<Listener>;
+}
+
 /** Log levels are syslog's (RFC 5424), as journald reads them from `<N>` prefixes. */
 export type LogLevel = 'error' | 'warning' | 'notice' | 'info' | 'debug';
 

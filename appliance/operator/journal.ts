@@ -1,0 +1,39 @@
+/**
+ * The last decisions, for `bivouac show events`, and how often each was taken, for the metrics.
+ */
+import type { Clock, Millis } from '../host/ports.ts';
+import type { Decision } from '../registry/decision.ts';
+
+const KEPT = 1000;
+
+export interface Entry {
+  /** Wall-clock, ISO 8601, for people. */
+  readonly at: string;
+  readonly time: Millis;
+  readonly decision: Decision;
+}
+
+export interface Journal {
+  note(decision: Decision): void;
+  /** Oldest first. */
+  entries(): readonly Entry[];
+  /** `kind reason` → how often. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+export function createJournal(clock: Clock): Journal {
+  const ring: Entry[] = [];
+  const counts = new Map<string, number>();
+  let oldest = 0;
+  return {
+    note(decision) {
+      const entry = { at: clock.wall(), time: clock.now(), decision };
+      if (ring.length < KEPT) ring.push(entry);
+      else ring[oldest++ % KEPT] = entry;
+      const key = `${decision.kind} ${decision.reason.code}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    },
+    entries: () => [...ring.slice(oldest % KEPT), ...ring.slice(0, oldest % KEPT)],
+    counts,
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * What `bivouac show` shows, as rows: pure functions of what the manager knows.
+ */
+import type { Derived } from '../desired/derive.ts';
+import type { Millis } from '../host/ports.ts';
+import { farmScore, serverScore } from '../registry/score.ts';
+import type { ServiceRecord } from '../registry/state.ts';
+import type { Entry } from './journal.ts';
+
+/** One row: its columns in the order in which they are shown. */
+export type Row = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+/** All that the views look at. */
+export interface Sight {
+  readonly derived: Derived;
+  readonly now: Millis;
+  readonly entries: readonly Entry[];
+  /** Rows of `show health`, from the checks themselves. */
+  readonly health: readonly Row[];
+  /** OSPF neighbours and what is wrong with routes, from the routing driver. */
+  readonly neighbours: readonly Row[];
+}
+
+export const VIEWS = {
+  servers: ({ derived: { state }, now }) =>
+    [...state.servers.values()].map(server => ({
+      server: server.name,
+      address: server.addresses.join(','),
+      state: server.session !== undefined ? 'connected' : server.recovering ? 'recovering' : 'lost',
+      for: age(now - server.since),
+      services: server.services.size,
+      epoch: server.epoch,
+      reason: server.lost?.sentence ?? '',
+      id: server.id,
+    })),
+  services: ({ derived: { state }, now }) =>
+    records(state.servers.values()).map(([server, record]) => ({
+      service: record.spec.name,
+      server: server.name,
+      vip: record.spec.vip,
+      ports: `${record.spec.transport}/${record.spec.ports.map(range => (range.first === range.last ? range.first : `${range.first}-${range.last}`)).join(',')}`,
+      mode: record.spec.forward.mode,
+      state: record.state,
+      for: age(now - record.since),
+      score: serverScore(record),
+      connections: record.report?.connections ?? 0,
+      penalty: Math.round(record.flap.penalty),
+      reason: record.reason.sentence,
+    })),
+  vips: ({ derived: { state, wanted } }) =>
+    [...state.vips.entries()].map(([vip, services]) => ({
+      vip,
+      score: farmScore(services.values()),
+      servers: new Set([...services.values()].map(record => record.server)).size,
+      up: [...services.values()].filter(record => record.state === 'up').length,
+      route: state.reached.routes.has(vip) ? 'out' : wanted.routing.routes.has(vip) ? 'wanted' : 'none',
+      names: [...new Set([...services.values()].map(record => record.spec.name))].join(','),
+    })),
+  leases: ({ derived: { state }, now }) =>
+    [...state.leases.values()].flatMap(holders =>
+      [...holders.values()].map(record => ({
+        vip: record.lease.vip,
+        holder: state.servers.get(record.lease.server)?.name ?? record.lease.server.slice(0, 12),
+        shared: record.lease.shared,
+        service: record.service,
+        epoch: record.lease.epoch,
+        expires: `in ${age(record.expires - now)}`,
+      })),
+    ),
+  routes: ({ derived: { state, wanted } }) =>
+    [...new Set([...wanted.routing.routes.keys(), ...state.reached.routes.keys()])].map(vip => ({
+      vip,
+      metric: state.reached.routes.get(vip) ?? wanted.routing.routes.get(vip) ?? 0,
+      state: state.reached.routes.has(vip) ? (wanted.routing.routes.has(vip) ? 'out' : 'leaving') : 'wanted',
+    })),
+  neighbours: ({ neighbours }) => neighbours,
+  health: ({ health }) => health,
+  events: ({ entries }) =>
+    entries.map(({ at, decision }) => ({
+      at,
+      event: decision.kind,
+      about: decision.name ?? decision.server?.slice(0, 12) ?? '',
+      vip: decision.vip ?? '',
+      code: decision.reason.code,
+      reason: decision.reason.sentence,
+    })),
+} as const satisfies Record<string, (sight: Sight) => readonly Row[]>;
+
+export type ViewName = keyof typeof VIEWS;
+
+function records(
+  servers: Iterable<{ readonly name: string; readonly services: ReadonlyMap<number, ServiceRecord> }>,
+): [{ readonly name: string }, ServiceRecord][] {
+  return [...servers].flatMap(server =>
+    [...server.services.values()].map((record): [typeof server, ServiceRecord] => [server, record]),
+  );
+}
+
+/** A length of time as people say it: `3 s`, `2 min`, `5 h`, `4 d`. */
+export function age(length: Millis): string {
+  const seconds = Math.max(0, Math.round(length / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+}
