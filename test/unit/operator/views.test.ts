@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { formatTable } from '../../../appliance/commands/show.ts';
+import { answer } from '../../../appliance/operator/local.ts';
+import { counterOf, familiesOf, renderMetrics } from '../../../appliance/operator/metrics.ts';
+import { age, type Sight, VIEWS } from '../../../appliance/operator/views.ts';
+import { Registry } from '../../support/registry.ts';
+
+function sight(): { sight: Sight; vip: string } {
+  const registry = new Registry();
+  const vip = registry.serve(1);
+  registry.verdict(1, 'pass');
+  registry.settle();
+  registry.serve(2);
+  registry.now = 120_000;
+  registry.verdict(2, 'fail');
+  return { vip, sight: { derived: registry.derived, now: 300_000, entries: [], health: [], neighbours: [] } };
+}
+
+test('services are shown with their state, since when, and why', () => {
+  const rows = VIEWS.services(sight().sight);
+  expect(rows.find(row => row.server === 's2')).toMatchObject({
+    state: 'down',
+    for: '3 min',
+    reason: 'check fail',
+    score: 0,
+  });
+  expect(rows.find(row => row.server === 's1')).toMatchObject({ state: 'up', ports: 'tcp/80', score: 1000 });
+});
+
+test('vips, leases and routes are shown', () => {
+  const { sight: seen, vip } = sight();
+  expect(VIEWS.vips(seen)).toEqual([
+    { vip, score: 500, servers: 2, up: 1, route: 'out', names: 'www.mission' },
+  ]);
+  expect(
+    VIEWS.leases(seen)
+      .map(row => row.holder)
+      .sort(),
+  ).toEqual(['s1', 's2']);
+  expect(VIEWS.routes(seen)).toEqual([{ vip, metric: 20, state: 'out' }]);
+});
+
+test('the local socket answers with rows or says what there is', async () => {
+  const look = async (): Promise<Sight> => sight().sight;
+  expect(await answer('{"show":"servers"}', look)).toHaveProperty('rows.length', 2);
+  expect(await answer('{"show":"constructor"}', look)).toHaveProperty(
+    'error',
+    expect.stringContaining('one of servers'),
+  );
+  expect(await answer('nonsense', look)).toHaveProperty('error');
+});
+
+test('metrics are Prometheus’ text, labels escaped', () => {
+  const text = renderMetrics([
+    ...familiesOf(sight().sight.derived),
+    counterOf('bivouac_x_total', 'X.', ['kind'], new Map([['a"b', 2]])),
+  ]);
+  expect(text).toContain('bivouac_servers{session="connected"} 2\n');
+  expect(text).toContain('bivouac_x_total{kind="a\\"b"} 2\n');
+  expect(text).toMatch(/# TYPE bivouac_vip_score gauge\nbivouac_vip_score\{vip="10\.255\.0\.\d+"\} 500\n/);
+});
+
+test('ages read as people say them', () => {
+  expect([500, 119_000, 600_000, 10_800_000, 400_000_000].map(age)).toEqual([
+    '1 s',
+    '119 s',
+    '10 min',
+    '3 h',
+    '5 d',
+  ]);
+});
+
+test('tables are aligned', () => {
+  expect(
+    formatTable([
+      { a: 'long value', b: 1 },
+      { a: 'x', b: 22 },
+    ]),
+  ).toBe('A           B\nlong value  1\nx           22');
+  expect(formatTable([])).toBe('nothing');
+});
