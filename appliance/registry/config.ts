@@ -39,8 +39,6 @@ export interface RegistryConfig {
   readonly heartbeat: { readonly default: Millis; readonly least: Millis; readonly most: Millis };
   /** How long restored registrations wait for their servers after a restart. */
   readonly grace: Millis;
-  /** How long a drained service waits for its connections to end. */
-  readonly drain: Millis;
   /** How long a server that is lost stays listed. */
   readonly forget: Millis;
   /** undefined = no damping. */

@@ -26,7 +26,6 @@ export const registryConfig = (changes: Partial<RegistryConfig> = {}): RegistryC
   leaseDuration: 3600,
   heartbeat: { default: 100, least: 10, most: 60_000 },
   grace: 10_000,
-  drain: 30_000,
   forget: 3_600_000,
   damping: undefined,
   limits: { servers: 1000, servicesPerServer: 16, leasesPerServer: 16 },
