@@ -29,6 +29,7 @@ const nothing = (state: State): Derived => ({
   state,
   farms: Table.empty(),
   wanted: {
+    checks: Table.empty(),
     dataplane: { farms: Table.empty(), vips: Table.empty() },
     routing: { routes: Table.empty() },
     directory: { byVip: Table.empty(), byName: Table.empty() },
@@ -70,9 +71,10 @@ function deriveVip(derived: Derived, state: State, config: DesiredConfig, vip: A
     route === undefined ? wanted.routing.routes.without(vip) : wanted.routing.routes.with(vip, route);
   const vips = mark(wanted.arp.vips, vip, route !== undefined);
   return {
-    state,
+    state: derived.state,
     farms: farms.size === 0 ? derived.farms.without(vip) : derived.farms.with(vip, farms),
     wanted: {
+      checks: putChecks(wanted.checks, state, derived.state.vips.get(vip)?.values() ?? [], services),
       dataplane: same(wanted.dataplane, dataplane),
       routing: same(wanted.routing, { routes }),
       directory: putDirectory(wanted.directory, vip, state.stopping ? [] : directoryOf(services)),
@@ -95,6 +97,29 @@ function routeOf(
     farm.members.some(member => member.accepts) && (state.reached.farms.get(farm.key) ?? 0) > 0;
   const ready = up.some(record => !isBalanced(record)) || [...farms.values()].some(carried);
   return ready ? config.metric(farmScore(up), state.reached.routes.get(vip)) : undefined;
+}
+
+/** The checks of one VIP's services, `before` and now. */
+function putChecks(
+  checks: Wanted['checks'],
+  state: State,
+  before: Iterable<ServiceRecord>,
+  services: readonly ServiceRecord[],
+): Wanted['checks'] {
+  let next = checks;
+  for (const { key } of before) if (!services.some(record => record.key === key)) next = next.without(key);
+  for (const { key, server, address, spec, intent } of services) {
+    const owner = state.servers.get(server);
+    const wanted =
+      spec.check.kind !== 'none' &&
+      intent !== 'withdraw' &&
+      (owner?.session !== undefined || owner?.recovering === true);
+    const known = next.get(key);
+    if (!wanted) next = next.without(key);
+    else if (known?.service !== spec || known.address !== address)
+      next = next.with(key, { address, service: spec });
+  }
+  return next;
 }
 
 /** `farms` with the old value wherever nothing differs, and `before` itself if nothing does at all. */

@@ -2,7 +2,8 @@
  * What the network is to look like: the whole of it, as values, one table a driver. derive.ts makes them from the state.
  */
 import type { Address } from '../../sdk/wire/address.ts';
-import type { PortRange, Scheduler, ServerId, Transport } from '../../sdk/wire/model.ts';
+import type { PortRange, Scheduler, ServerId, Service, Transport } from '../../sdk/wire/model.ts';
+import type { ServiceKey } from '../registry/state.ts';
 import type { Table } from '../registry/table.ts';
 
 /** `vip|transport|first-last`. */
@@ -75,7 +76,15 @@ export interface WantedArp {
   readonly vips: Table<Address, true>;
 }
 
+/** A service as it is to be checked: at which of its server's addresses. */
+export interface CheckTarget {
+  readonly address: Address;
+  readonly service: Service;
+}
+
 export interface Wanted {
+  /** The services that the manager checks itself: those whose server is there (or awaited after a restart). */
+  readonly checks: Table<ServiceKey, CheckTarget>;
   readonly dataplane: WantedDataplane;
   readonly routing: WantedRoutes;
   readonly directory: WantedDirectory;

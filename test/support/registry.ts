@@ -81,8 +81,9 @@ export class Registry {
     this.derived = derive(this.state, { metric: () => 20 });
   }
 
-  /** Feeds one event and gives the decisions that it brought. */
-  feed(event: Event): readonly Decision[] {
+  /** Feeds one event, `later` ms after the last, and gives the decisions that it brought. */
+  feed(event: Event, later = 0): readonly Decision[] {
+    this.now += later;
     const step = reduce(this.state, this.config, event, this.now);
     this.state = step.state;
     this.derived = derive(this.state, { metric: () => 20 }, this.derived);
