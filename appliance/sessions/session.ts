@@ -1,0 +1,227 @@
+/**
+ * One registration connection, from its acceptance to its end (docs/protocol.md, Sessions):
+ *
+ *     opened ──register──▶ (asked) ──registered sent──▶ established ──▶ over
+ *        └──────────────── anything that ends it ──────────────────────▶┘
+ *
+ * It reads in slices, answers for its budgets, keeps both directions alive, and never waits for anybody.
+ */
+
+import { WireError } from '../../sdk/wire/errors.ts';
+import type {
+  ManagerMessage,
+  RefusalCode,
+  RegistrationMessage,
+  ServerMessage,
+} from '../../sdk/wire/messages.ts';
+import { encodeRegistration } from '../../sdk/wire/registration.ts';
+import { RegistrationParser } from '../../sdk/wire/stream.ts';
+import type { Millis, Stream, StreamHandlers } from '../host/ports.ts';
+import type { Reason } from '../registry/state.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { Bucket, type SessionLimits } from './limits.ts';
+import type { Wheel } from './wheel.ts';
+
+/** What a session asks of its surroundings. */
+export interface SessionOwner {
+  readonly limits: SessionLimits;
+  readonly wheel: Wheel;
+  now(): Millis;
+  /** A message for the registry. */
+  pass(message: ServerMessage): void;
+  /** There is more to read than a slice: call `work` when the others had their turn. */
+  queue(): void;
+  /** A request was refused, or the session as a whole; the registry's refusals have been logged where they were decided. */
+  refused(code: RefusalCode, sentence: string, by: 'session' | 'registry'): void;
+  heartbeat(direction: 'sent' | 'heard'): void;
+  /** It is over; called once. */
+  over(reason: Reason): void;
+}
+
+/** What a peer may still send, unread, while it takes in why its session ended. */
+const DISCARD = 256 * 1024;
+
+export class Session implements StreamHandlers {
+  private readonly stream: Stream;
+  private readonly owner: SessionOwner;
+  private readonly parser = new RegistrationParser();
+  private readonly bytes: Bucket;
+  private readonly messages: Bucket;
+  private readonly heartbeats: Heartbeats;
+  private readonly outstanding = new Set<number>();
+  private mistakes = 0;
+  private asked = false;
+  private queued = false;
+  private isOver = false;
+  private discarded = 0;
+
+  constructor(stream: Stream, owner: SessionOwner) {
+    const { limits, wheel } = owner;
+    const now = owner.now();
+    this.stream = stream;
+    this.owner = owner;
+    this.bytes = new Bucket(limits.bytes, now);
+    this.messages = new Bucket(limits.messages, now);
+    this.heartbeats = new Heartbeats(wheel, now, limits, {
+      now: () => owner.now(),
+      beat: sequence => {
+        owner.heartbeat('sent');
+        this.write({ type: 'heartbeat', sequence });
+      },
+      working: () => this.queued,
+      silent: (code, sentence) =>
+        this.dismiss(code === 'register-timeout' ? 'not-registered' : 'limit', { code, sentence }),
+    });
+  }
+
+  onData(bytes: Uint8Array): void {
+    if (this.isOver) {
+      this.discarded += bytes.length;
+      if (this.discarded > DISCARD) this.stream.destroy();
+      return;
+    }
+    const now = this.owner.now();
+    if (!this.bytes.take(bytes.length, now)) {
+      const { perSecond } = this.owner.limits.bytes;
+      this.reject('limit', `more than ${perSecond} bytes a second: send less, or less often`);
+      return;
+    }
+    this.heartbeats.heard(now);
+    this.parser.feed(bytes);
+    if (!this.queued) this.work();
+  }
+
+  onClose(error?: string): void {
+    this.finish({
+      code: 'closed',
+      sentence: error === undefined ? 'the server closed its connection' : `the connection broke: ${error}`,
+    });
+  }
+
+  /** Handles a slice of what was received; while there is more, the stream is not read. */
+  work(): void {
+    const wasQueued = this.queued;
+    let completed = false;
+    this.queued = false;
+    for (let left = this.owner.limits.slice; !this.isOver; left--) {
+      if (left === 0) {
+        this.queued = true;
+        this.stream.pause();
+        this.owner.queue();
+        return;
+      }
+      const message = this.next();
+      if (message === 'none') break;
+      completed = true;
+      if (message !== 'refused') this.handle(message);
+    }
+    if (this.isOver) return;
+    this.heartbeats.progress(completed || wasQueued, this.parser.buffered > 0, this.owner.now());
+    if (wasQueued) this.stream.resume();
+  }
+
+  send(message: ManagerMessage): void {
+    if (this.isOver) return;
+    if (message.type === 'registered') this.heartbeats.establish(message.heartbeat);
+    if (message.type === 'refused') this.owner.refused(message.code, message.sentence, 'registry');
+    if ('transaction' in message) this.outstanding.delete(message.transaction);
+    this.write(message);
+  }
+
+  /** Ends it from this side, with a word to the server. */
+  dismiss(code: RefusalCode, reason: Reason, transaction = 0): void {
+    if (this.isOver) return;
+    this.write({ type: 'refused', transaction, code, sentence: reason.sentence });
+    if (this.isOver) return;
+    this.stream.resume();
+    this.stream.end();
+    this.finish(reason);
+  }
+
+  /** The server did what it may not: ends it, and counts the refusal. */
+  reject(code: RefusalCode, sentence: string, transaction = 0): void {
+    this.owner.refused(code, sentence, 'session');
+    this.dismiss(code, { code, sentence }, transaction);
+  }
+
+  private next(): RegistrationMessage | 'none' | 'refused' {
+    try {
+      return this.parser.next() ?? 'none';
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      const { code, message, transaction = 0, fatal } = error;
+      this.mistakes++;
+      if (fatal || this.mistakes >= this.owner.limits.mistakes) this.reject(code, message, transaction);
+      else this.refuse(code, message, transaction);
+      return 'refused';
+    }
+  }
+
+  private handle(message: RegistrationMessage): void {
+    const { messages, outstanding } = this.owner.limits;
+    if (!this.messages.take(1, this.owner.now())) {
+      this.reject('limit', `more than ${messages.perSecond} messages a second: send fewer`);
+    } else if (message.type === 'heartbeat') {
+      this.owner.heartbeat('heard');
+    } else if (!fromServer(message)) {
+      this.reject('out-of-order', `a '${message.type}' is for a manager to send`);
+    } else if (!this.asked && message.type !== 'register') {
+      this.refuse(
+        'not-registered',
+        `a '${message.type}' before a 'register': register first`,
+        transactionOf(message),
+      );
+    } else if ('transaction' in message && this.outstanding.size >= outstanding) {
+      this.refuse(
+        'limit',
+        `${outstanding} requests wait for their answers: wait with it`,
+        message.transaction,
+      );
+    } else {
+      if (message.type === 'register') this.asked = true;
+      if ('transaction' in message) this.outstanding.add(message.transaction);
+      this.owner.pass(message);
+    }
+  }
+
+  private refuse(code: RefusalCode, sentence: string, transaction: number): void {
+    this.owner.refused(code, sentence, 'session');
+    this.write({ type: 'refused', transaction, code, sentence });
+  }
+
+  private write(message: ManagerMessage): void {
+    this.stream.write(encodeRegistration(message));
+    this.heartbeats.sent(this.owner.now());
+    const { pending } = this.stream;
+    if (pending <= this.owner.limits.pendingBytes) return;
+    this.stream.destroy();
+    this.finish({ code: 'slow-reader', sentence: `the server left ${pending} bytes unread` });
+  }
+
+  private finish(reason: Reason): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.heartbeats.stop();
+    this.outstanding.clear();
+    this.owner.over(reason);
+  }
+}
+
+/** The transaction that a message carries, 0 for none. */
+export const transactionOf = (message: RegistrationMessage): number =>
+  'transaction' in message ? message.transaction : 0;
+
+const FROM_SERVER: ReadonlySet<string> = new Set<ServerMessage['type']>([
+  'register',
+  'lease-request',
+  'lease-renew',
+  'lease-release',
+  'register-service',
+  'drain-service',
+  'withdraw-service',
+  'deregister',
+  'report',
+  'heartbeat',
+]);
+
+const fromServer = (message: RegistrationMessage): message is ServerMessage => FROM_SERVER.has(message.type);
