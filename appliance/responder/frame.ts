@@ -1,0 +1,51 @@
+/**
+ * What the responder reads of a frame before it knows whether it matters: kinds and addresses in place, without garbage.
+ * The layout is that of sdk/wire/arp.ts.
+ */
+import { type Address, type Mac, macBytes } from '../../sdk/wire/address.ts';
+import { ARP_MESSAGE_AT, ARP_OPERATION, type ArpOperation } from '../../sdk/wire/arp.ts';
+import { readU16, readU32 } from '../../sdk/wire/tlv.ts';
+import type { Link } from '../host/ports.ts';
+
+/** The appliance on one link. */
+export interface Station {
+  readonly name: string;
+  readonly mac: Mac;
+  readonly macBytes: Uint8Array;
+  /** Its own (unique) IPv4 address there, if it has one. */
+  readonly address: Address | undefined;
+  readonly mtu: number;
+}
+
+/** The appliance on this link; its address is the first IPv4 one that is not a VIP. */
+export function stationOf(link: Link, isVip: (address: Address) => boolean): Station {
+  const own = link.addresses.find(({ address }) => !address.includes(':') && !isVip(address));
+  return {
+    name: link.name,
+    mac: link.mac,
+    macBytes: macBytes(link.mac),
+    address: own?.address,
+    mtu: link.mtu,
+  };
+}
+
+/** Whether two stations say the same on the wire. */
+export const sameStation = (one: Station, other: Station): boolean =>
+  one.mac === other.mac && one.address === other.address && one.mtu === other.mtu;
+
+/** Whether the six bytes at `offset` are `mac`. */
+export function sameMac(bytes: Uint8Array, offset: number, mac: Uint8Array): boolean {
+  for (let at = 0; at < 6; at++) if (bytes[offset + at] !== mac[at]) return false;
+  return true;
+}
+
+const OPERATIONS = new Map<number, ArpOperation>(
+  Object.entries(ARP_OPERATION).map(([word, number]) => [number, word as ArpOperation]),
+);
+
+/** The operation of an ARP frame for IPv4 on Ethernet that is complete up to its message; undefined for any other frame. */
+export function operationOf(frame: Uint8Array): ArpOperation | undefined {
+  if (frame.length < ARP_MESSAGE_AT) return undefined;
+  if (readU32(frame, 12) !== 0x08060001 || readU32(frame, 16) !== 0x08000604) return undefined;
+  return OPERATIONS.get(readU16(frame, 20));
+}

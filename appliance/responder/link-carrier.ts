@@ -1,0 +1,119 @@
+/**
+ * Anycast ARP on one access link (docs/protocol.md §7.1): query frames in, answer frames out, to the asking station alone.
+ */
+import type { Mac } from '../../sdk/wire/address.ts';
+import { NONCE_AT, NONCE_END } from '../../sdk/wire/anycast.ts';
+import { ARP_MESSAGE_AT, anycastAnswerFrame, NO_ADDRESS, NO_MAC } from '../../sdk/wire/arp.ts';
+import { HEADER } from '../../sdk/wire/header.ts';
+import { readU16 } from '../../sdk/wire/tlv.ts';
+import type { Answers, Reply } from './answers.ts';
+import type { ResponderCounters } from './counters.ts';
+import { type Station, sameMac } from './frame.ts';
+import { QueryCache } from './query-cache.ts';
+import type { SourceLimits } from './source-limits.ts';
+
+/** What the ARP body takes of the MTU. */
+const ARP_BODY = 28;
+
+interface FramedReply {
+  readonly reply: Reply;
+  /** A frame for each template, complete but for the asker's addresses and the nonce: these are written into it each time. */
+  readonly frames: readonly Uint8Array[];
+}
+
+export interface LinkCarrierOptions {
+  readonly answers: Answers;
+  /** By MAC, as a number. */
+  readonly limits: SourceLimits<number>;
+  readonly counters: ResponderCounters;
+  /** Sends a frame at once: it is changed again afterwards. */
+  readonly send: (frame: Uint8Array) => void;
+}
+
+export class LinkCarrier {
+  private readonly options: LinkCarrierOptions;
+  private readonly cache = new QueryCache<FramedReply>();
+  private station: Station;
+
+  constructor(options: LinkCarrierOptions, station: Station) {
+    this.options = options;
+    this.station = station;
+  }
+
+  /** What was answered before is void: the directory is another. */
+  forget(): void {
+    this.cache.clear();
+  }
+
+  /** The interface has other addresses, or another MTU. */
+  setStation(station: Station): void {
+    this.station = station;
+    this.cache.clear();
+  }
+
+  /** One ARP frame with opcode 24 (frame.ts). Never throws for what it holds. */
+  receive(frame: Uint8Array): void {
+    const { counters, limits, send } = this.options;
+    const source = this.askerOf(frame);
+    if (source === undefined) {
+      counters.link['not-for-us']++;
+      return;
+    }
+    if (!limits.allow(source)) {
+      counters.link['rate-limited']++;
+      return;
+    }
+    const query = messageOf(frame);
+    if (query === undefined) {
+      counters.link['not-a-query']++;
+      return;
+    }
+    const framed = this.cache.get(query) ?? this.miss(query);
+    counters.link[framed.reply.reason]++;
+    for (let part = 0; part < framed.frames.length; part++) {
+      if (framed.reply.signed) this.sendSigned(framed.reply.templates[part]!, frame, query);
+      else send(addressTo(framed.frames[part]!, frame));
+    }
+  }
+
+  /** The asking station's MAC as a number; undefined if the frame is for another station, or its sender is not a station. */
+  private askerOf(frame: Uint8Array): number | undefined {
+    const broadcast = (frame[0]! & 1) === 1;
+    if (!broadcast && !sameMac(frame, 0, this.station.macBytes)) return undefined;
+    if ((frame[6]! & 1) === 1 || sameMac(frame, 6, this.station.macBytes)) return undefined;
+    for (let at = 0; at < 6; at++) if (frame[6 + at] !== frame[22 + at]) return undefined;
+    return readU16(frame, 6) * 0x1_0000_0000 + readU16(frame, 8) * 0x1_0000 + readU16(frame, 10);
+  }
+
+  private miss(query: Uint8Array): FramedReply {
+    const reply = this.options.answers.reply(query, this.station.mtu - ARP_BODY, true);
+    const framed = { reply, frames: reply.templates.map(template => this.frame(template)) };
+    if (reply.lasting) this.cache.set(query, framed);
+    return framed;
+  }
+
+  private sendSigned(template: Uint8Array, query: Uint8Array, message: Uint8Array): void {
+    const signed = this.options.answers.finish(template, message, true);
+    if (signed !== undefined) this.options.send(addressTo(this.frame(signed), query));
+  }
+
+  private frame(message: Uint8Array): Uint8Array {
+    const asker = { senderMac: NO_MAC as Mac, senderAddress: NO_ADDRESS };
+    return anycastAnswerFrame(this.station.mac, this.station.address ?? NO_ADDRESS, asker, message);
+  }
+}
+
+/** The message behind the ARP body, without the frame's padding; undefined if the frame is cut short. */
+function messageOf(frame: Uint8Array): Uint8Array | undefined {
+  if (frame.length < ARP_MESSAGE_AT + HEADER) return undefined;
+  const end = ARP_MESSAGE_AT + HEADER + readU16(frame, ARP_MESSAGE_AT + 4);
+  return end > frame.length ? undefined : frame.subarray(ARP_MESSAGE_AT, end);
+}
+
+/** The answer frame with the addresses and the nonce of this query, in place. */
+function addressTo(answer: Uint8Array, query: Uint8Array): Uint8Array {
+  for (let at = 0; at < 6; at++) answer[at] = query[6 + at]!;
+  for (let at = 0; at < 10; at++) answer[32 + at] = query[22 + at]!;
+  for (let at = ARP_MESSAGE_AT + NONCE_AT; at < ARP_MESSAGE_AT + NONCE_END; at++) answer[at] = query[at]!;
+  return answer;
+}

@@ -1,0 +1,231 @@
+/**
+ * The responder: anycast ARP on the access links and over UDP, ordinary ARP for the VIPs, invitations for agents that look
+ * for a manager. This file puts its parts together; each of them is a file of its own.
+ */
+import { type Address, address, type Mac } from '../../sdk/wire/address.ts';
+import { WELL_KNOWN } from '../../sdk/wire/messages.ts';
+import type { ManagerId } from '../../sdk/wire/model.ts';
+import { MESSAGE } from '../../sdk/wire/numbers.ts';
+import type { WantedArp, WantedDirectory } from '../desired/wanted.ts';
+import type { Clock, DatagramSocket, Link, Links, Log, Millis, Net, Random, Signer } from '../host/ports.ts';
+import { Table } from '../registry/table.ts';
+import { AccessLink } from './access-link.ts';
+import { Answers } from './answers.ts';
+import type { ArpConflict } from './arp-defender.ts';
+import { ArpKeeper } from './arp-keeper.ts';
+import { Cookies } from './cookies.ts';
+import { newCounters, type ResponderCounters } from './counters.ts';
+import { stationOf } from './frame.ts';
+import { LinkCarrier } from './link-carrier.ts';
+import { Solicitor } from './solicitor.ts';
+import { SourceLimits } from './source-limits.ts';
+import { UdpCarrier } from './udp-carrier.ts';
+
+/** How often the interfaces are looked at. */
+const LOOK: Millis = 1000;
+
+/** Socket buffer of queries over UDP, bytes; the kernel's limit (net.core.rmem_max) holds. */
+const RECEIVE_BUFFER = 4 << 20;
+
+export interface ResponderConfig {
+  readonly manager: ManagerId;
+  /** The manager's name, at most 63 bytes. */
+  readonly name: string;
+  /** Interfaces on which servers and clients are. */
+  readonly access: readonly string[];
+  /** UDP port of queries and solicitations. */
+  readonly port: number;
+  /** For how long an answer holds, ms. */
+  readonly validity: number;
+  /** Queries a second from one source without a cookie, or from one station on a link. */
+  readonly rate: number;
+  /** Kernel-side buffer of each access link, bytes. */
+  readonly ring: number;
+  /** What invitations say; without an address, that of the link on which the agent is. */
+  readonly registration: {
+    readonly address: Address | undefined;
+    readonly port: number;
+    readonly tls: boolean;
+  };
+}
+
+export interface ResponderOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly net: Net;
+  readonly links: Links;
+  /** Signs answers, for those who want it. */
+  readonly signer: Signer | undefined;
+  readonly config: ResponderConfig;
+  readonly log: Log;
+  /** A station that claims a VIP is an alarm. */
+  readonly onConflict?: (conflict: ArpConflict) => void;
+}
+
+export interface Responder {
+  /** What is answered from now on. Before the first call nothing is answered. */
+  setDirectory(directory: WantedDirectory): void;
+  /** The VIPs to announce and to answer for; call it once the data plane is ready for them. */
+  setArp(wanted: WantedArp): void;
+  readonly counters: ResponderCounters;
+  /** VIPs that another station claims now, on all links together. */
+  conflicts(): number;
+  close(): void;
+}
+
+/** Opens the UDP sockets and the links (those that aren't there yet are opened when they come). Rejects if the port is taken. */
+export async function createResponder(options: ResponderOptions): Promise<Responder> {
+  const { clock, random, net, links, signer, config, log, onConflict } = options;
+  const { manager, name, access, validity, rate, ring, registration } = config;
+  const counters = newCounters();
+  const onFull = (): void => {
+    counters.table['sources-full']++;
+    log('warning', 'sources-full', { sentence: 'too many sources ask at once; new ones share one budget' });
+  };
+
+  let vips: WantedArp['vips'] = Table.empty();
+  let present = new Map<string, Link>();
+  let local = new Set<Address>();
+  let macs = new Set<Mac>();
+  const isVip = (candidate: Address): boolean => vips.has(candidate);
+  const accessLinks = (): readonly Link[] =>
+    access.map(wanted => present.get(wanted)).filter(link => link !== undefined);
+
+  const answers = new Answers({ clock, manager, signer, validity });
+  const cookies = new Cookies(clock, random);
+  const udp = new UdpCarrier({ clock, answers, cookies, rate, counters, onFull });
+  const solicitor = new Solicitor({
+    clock,
+    random,
+    counters,
+    manager,
+    name,
+    registration,
+    links: accessLinks,
+    isVip,
+    onFull,
+  });
+  const conflict = (alarm: ArpConflict): void => {
+    const { state, ...fields } = alarm;
+    const sentence =
+      state === 'began'
+        ? 'another station says that it has this VIP; if it is a server in direct mode, it must not answer ARP for it (arp_ignore=1, arp_announce=2)'
+        : 'no other station has claimed this VIP for 30 s; it was announced again';
+    log(state === 'began' ? 'error' : 'notice', `vip-conflict-${state}`, { ...fields, sentence });
+    onConflict?.(alarm);
+  };
+  const opened = access.map(
+    wanted =>
+      new AccessLink({
+        name: wanted,
+        links,
+        ring,
+        log,
+        make: (station, send) => {
+          const limits = new SourceLimits<number>(clock, rate, onFull);
+          const keeper = new ArpKeeper(
+            {
+              clock,
+              limits,
+              counters,
+              send,
+              kernelAnswers: vip => local.has(vip),
+              isOwn: mac => macs.has(mac),
+              onConflict: conflict,
+            },
+            station,
+            vips.keys(),
+          );
+          return { carrier: new LinkCarrier({ answers, limits, counters, send }, station), keeper };
+        },
+      }),
+  );
+
+  function look(): void {
+    const all = links.list();
+    present = new Map(all.map(link => [link.name, link]));
+    local = new Set(all.flatMap(link => link.addresses.map(entry => entry.address)));
+    macs = new Set(all.map(link => link.mac));
+    for (const link of opened) {
+      const now = present.get(link.name);
+      link.update(now, now && stationOf(now, isVip));
+      link.keeper?.look();
+    }
+  }
+
+  function again(): void {
+    timer = clock.after('responder-look', LOOK, () => {
+      look();
+      again();
+    });
+  }
+
+  const receive =
+    (socket: () => DatagramSocket | undefined) =>
+    (bytes: Uint8Array, source: Address, port: number, zone?: string): void => {
+      const send = (answer: Uint8Array): void => socket()?.send(answer, port, source);
+      if (bytes[3] === MESSAGE.solicit) solicitor.receive(bytes, source, zone, send);
+      else udp.receive(bytes, source, send);
+    };
+
+  const sockets = await openSockets(net, config, receive, error =>
+    log('debug', 'responder-datagram', { sentence: error }),
+  );
+  let timer = clock.after('responder-look', 0, () => {});
+  look();
+  again();
+
+  return {
+    counters,
+    setDirectory(directory) {
+      answers.setDirectory(directory);
+      udp.forget();
+      for (const link of opened) link.carrier?.forget();
+    },
+    setArp({ vips: wanted }) {
+      const taken: Address[] = [];
+      const given: Address[] = [];
+      for (const { key, after } of wanted.changesSince(vips)) (after ? taken : given).push(key);
+      vips = wanted;
+      for (const link of opened) link.keeper?.change(taken, given);
+    },
+    conflicts: () => opened.reduce((sum, link) => sum + (link.keeper?.conflicts ?? 0), 0),
+    close() {
+      timer.cancel();
+      solicitor.close();
+      for (const link of opened) link.close();
+      for (const socket of sockets) socket.close();
+    },
+  };
+}
+
+/** One socket for each family: queries for a VIP reach it by the data plane's redirect, so it is bound to no address. */
+async function openSockets(
+  net: Net,
+  { port, access }: ResponderConfig,
+  receive: (
+    socket: () => DatagramSocket | undefined,
+  ) => (bytes: Uint8Array, source: Address, port: number, zone?: string) => void,
+  onError: (error: string) => void,
+): Promise<readonly DatagramSocket[]> {
+  const sockets: DatagramSocket[] = [];
+  const families = [
+    { any: address('0.0.0.0'), group: WELL_KNOWN.solicitGroup4 },
+    { any: address('::'), group: WELL_KNOWN.solicitGroup6 },
+  ];
+  try {
+    for (const { any, group } of families) {
+      let socket: DatagramSocket | undefined;
+      socket = await net.datagram(
+        { address: any, port, groups: [group], interfaces: access, receiveBuffer: RECEIVE_BUFFER },
+        receive(() => socket),
+        onError,
+      );
+      sockets.push(socket);
+    }
+  } catch (error) {
+    for (const socket of sockets) socket.close();
+    throw new Error(`UDP port ${port} for anycast ARP cannot be opened: ${(error as Error).message}`);
+  }
+  return sockets;
+}
