@@ -27,8 +27,9 @@ export const datagram: Net['datagram'] = (at, onDatagram, onError) => {
   socket.on('message', (bytes, from) => {
     const address = canonicalAddress(from.address);
     if (address === undefined) return;
-    if (from.address.includes('%')) remember(zones, address, from.address);
-    onDatagram(bytes, address, from.port);
+    const zone = from.address.indexOf('%');
+    if (zone > 0) remember(zones, address, from.address);
+    onDatagram(bytes, address, from.port, zone > 0 ? from.address.slice(zone + 1) : undefined);
   });
   return new Promise((resolve, reject) => {
     socket.once('error', reject);

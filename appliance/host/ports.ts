@@ -157,7 +157,8 @@ export interface Net {
       readonly reuse?: boolean;
       readonly receiveBuffer?: number;
     },
-    onDatagram: (bytes: Uint8Array, address: Address, port: number) => void,
+    /** `zone`: the interface that a link-local source is on (RFC 4007 §11). */
+    onDatagram: (bytes: Uint8Array, address: Address, port: number, zone?: string) => void,
     onError: (error: string) => void,
   ): Promise<DatagramSocket>;
 }
@@ -248,6 +249,23 @@ export interface Signer {
 
 /** Whether `signature` is that of the key's holder over `bytes`; false for a key that is not Ed25519, too. */
 export type Verify = (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
+
+/** What an FRR daemon said to a command. */
+export interface VtyReply {
+  readonly text: string;
+  /** FRR's lib/command.h: 0 done, 1 a warning, all others refused. */
+  readonly status: number;
+}
+
+/** A connection to an FRR daemon's vty socket. */
+export interface Vty {
+  /** Commands are answered in order. Rejects when the connection ends before the reply, or when no reply comes. */
+  command(text: string): Promise<VtyReply>;
+  close(): void;
+}
+
+/** Connects to a vty socket; rejects when nobody listens. `onClose` comes once, after a connection that was made. */
+export type OpenVty = (path: string, onClose: (reason: string) => void) => Promise<Vty>;
 
 /** Everything together, as the composition root hands it out. */
 export interface Host {
