@@ -1,0 +1,85 @@
+/**
+ * The port behind which each kind of check is a driver.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { Check, Service } from '../../sdk/wire/model.ts';
+import type { Reason } from '../registry/state.ts';
+
+/** One check, ready to be done. */
+export interface ProbeTarget {
+  readonly address: Address;
+  /** 1…65535. */
+  readonly port: number;
+  readonly service: Service;
+  readonly check: Check;
+}
+
+/**
+ * What one check found. `inconclusive`: this host could not look (out of sockets, say), which says nothing of the service; it is
+ * not counted at first (judge.ts). The code of a reason is one of PROBE_CODES.
+ */
+export interface ProbeResult {
+  readonly outcome: 'pass' | 'fail' | 'inconclusive';
+  readonly reason: Reason;
+}
+
+/** Codes of the reasons that probes give, for metrics and tests. */
+export const PROBE_CODES = [
+  'check-passed',
+  'check-timeout',
+  'check-refused',
+  'check-unreachable',
+  'check-closed',
+  'check-handshake',
+  'check-malformed',
+  'check-mismatch',
+  'check-status',
+  'check-invalid',
+  'check-impossible',
+] as const;
+export type ProbeCode = (typeof PROBE_CODES)[number];
+
+/** One run of a check. */
+export interface Attempt {
+  /** Aborted when the time is up or the answer is no longer wanted: everything is let go of at once. */
+  readonly signal: AbortSignal;
+  /** What it waits for at the moment, for the sentence of a timeout; empty: for the connection. */
+  stage: string;
+}
+
+/**
+ * Checks once. It need not watch the clock: the scheduler aborts it when its time is up, and no longer looks at what it gives then.
+ * It never rejects, unless for a defect (which counts as inconclusive).
+ */
+export type Probe = (target: ProbeTarget, attempt: Attempt) => Promise<ProbeResult>;
+
+export const passed = (sentence: string): ProbeResult => ({
+  outcome: 'pass',
+  reason: { code: 'check-passed', sentence },
+});
+
+export const failed = (code: ProbeCode, sentence: string): ProbeResult => ({
+  outcome: 'fail',
+  reason: { code, sentence },
+});
+
+export const inconclusive = (sentence: string): ProbeResult => ({
+  outcome: 'inconclusive',
+  reason: { code: 'check-impossible', sentence },
+});
+
+/** The port that is checked on the server: the check's, else the first that the service has there. */
+export const portOf = ({ check, targetPort, ports }: Service): number =>
+  check.port || targetPort || (ports[0]?.first ?? 0);
+
+/** What is checked, as people say it: `tcp/1720`, `icmp`, `exec disk-free`. */
+export function labelOf({ check, port }: ProbeTarget): string {
+  if (check.kind === 'icmp' || check.kind === 'none') return check.kind;
+  return check.kind === 'exec' ? `exec ${printable(check.target)}` : `${check.kind}/${port}`;
+}
+
+/** Text from the network, cut and without what could act on a terminal or break a line. */
+export const printable = (text: string, limit = 80): string => {
+  const clean = text.replace(/[^\x20-\x7e]+/g, '?');
+  return clean.length > limit ? `${clean.slice(0, limit)}…` : clean;
+};
