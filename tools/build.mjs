@@ -1,5 +1,6 @@
-// Bundles: dist/bivouac.mjs (the daemon and the command line), dist/lab.mjs and dist/bench.mjs (the lab), sdk/dist.
-// The native addons go beside them: cap and raw-socket into dist/native, koffi (found by Node) into dist/node_modules.
+// Bundles: dist/bivouac.mjs (the daemon and the command line), dist/lab.mjs and dist/bench.mjs (the lab), dist/apps (what the lab's
+// nodes run), sdk/dist. The native addons go beside them: cap and raw-socket into dist/native, koffi (found by Node) into
+// dist/node_modules.
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +42,7 @@ const programs = [
   ['appliance/cli.ts', 'dist/bivouac.mjs'],
   ['labs/lab.ts', 'dist/lab.mjs'],
   ['labs/bench.ts', 'dist/bench.mjs'],
+  ...['caller', 'flows', 'mcu', 'stream', 'web'].map(app => [`labs/apps/${app}.ts`, `dist/apps/${app}.mjs`]),
 ].filter(([from]) => existsSync(at(from)));
 
 await Promise.all(

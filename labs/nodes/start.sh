@@ -1,0 +1,48 @@
+#!/bin/sh
+# What a node of the reference network runs from its start: start.sh router | appliance | server | agent | service.
+# containerlab adds the links and their addresses after that, so each role waits for them first.
+set -eu
+
+# CLAB_INTFS, the number of links, is set by containerlab.
+addressed() {
+  while [ "$(ip -4 -oneline address show scope global | awk '$2 != "lo" { print $2 }' | sort -u | wc -l)" -lt "${CLAB_INTFS:-1}" ]; do
+    sleep 0.05
+  done
+}
+
+routing() {
+  install -d -o frr -g frr -m 755 /run/frr
+  for daemon in zebra staticd bfdd ospfd; do
+    /usr/lib/frr/$daemon --daemon --log file:/var/log/$daemon.log --log-level warnings -A 127.0.0.1
+  done
+  vtysh -b
+}
+
+service() {
+  case "$SERVICE" in
+    web) exec node /lab/apps/web.mjs --name "$(hostname)" --port 80 ;;
+    mcu) exec node /lab/apps/mcu.mjs --name "$(hostname)" ;;
+    *) echo "start.sh: there is no service '$SERVICE': web or mcu" >&2; exit 2 ;;
+  esac
+}
+
+case "${1:-}" in
+  router)
+    addressed
+    routing
+    exec sleep infinity
+    ;;
+  appliance)
+    addressed
+    routing
+    exec bivouac run --config /etc/bivouac/bivouac.json
+    ;;
+  server)
+    addressed
+    "$0" service &
+    exec bivouac agent --config /etc/bivouac/agent.json
+    ;;
+  service) service ;;
+  agent) exec bivouac agent --config /etc/bivouac/agent.json ;;
+  *) echo 'start.sh: router, appliance, server, service or agent' >&2; exit 2 ;;
+esac
