@@ -41,7 +41,9 @@ export interface Config {
     readonly steps: number;
     readonly stepCost: number;
     readonly sockets: string;
-    readonly area: string;
+    readonly area: Address;
+    readonly hello?: number;
+    readonly bfd?: { readonly interval: number; readonly multiplier: number };
     readonly tune: boolean;
     readonly interfaces: readonly string[];
     readonly password: string | undefined;

@@ -2,7 +2,7 @@
  * Pools and endpoints as the configuration writes them.
  */
 import { IPv4, IPv4CidrRange, IPv6, IPv6CidrRange } from 'ip-num';
-import { type Address, familyOf, parseAddress, type Prefix, parsePrefix } from '../../sdk/wire/address.ts';
+import { type Address, familyOf, type Prefix, parseAddress, parsePrefix } from '../../sdk/wire/address.ts';
 import type { PoolRange } from '../registry/config.ts';
 import type { Endpoint } from './config.ts';
 
@@ -41,7 +41,10 @@ const integer = (address: Address): bigint =>
 
 /** The fewest prefixes that hold exactly the ranges and the single addresses. */
 export function poolPrefixes(ranges: readonly PoolRange[], singles: readonly Address[]): readonly Prefix[] {
-  const all = [...ranges, ...singles.map(single => ({ family: familyOf(single), first: integer(single), last: integer(single) }))];
+  const all = [
+    ...ranges,
+    ...singles.map(single => ({ family: familyOf(single), first: integer(single), last: integer(single) })),
+  ];
   return [...new Set(all.flatMap(coverOf))];
 }
 
@@ -50,7 +53,12 @@ function coverOf({ family, first, last }: PoolRange): Prefix[] {
   const prefixes: Prefix[] = [];
   for (let start = first; start <= last; ) {
     let free = 0n;
-    while (free < width && (start & ((1n << (free + 1n)) - 1n)) === 0n && start + (1n << (free + 1n)) - 1n <= last) free++;
+    while (
+      free < width &&
+      (start & ((1n << (free + 1n)) - 1n)) === 0n &&
+      start + (1n << (free + 1n)) - 1n <= last
+    )
+      free++;
     const text = family === 4 ? IPv4.fromNumber(start).toString() : IPv6.fromBigInt(start).toString();
     prefixes.push(parsePrefix(`${text}/${width - free}`)!);
     start += 1n << free;

@@ -1,0 +1,133 @@
+/**
+ * `bivouac run --config FILE`: the manager. SIGHUP reads the configuration again, SIGTERM and SIGINT stop.
+ * Exit status: 0 stopped, 1 could not start, 2 usage.
+ */
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Config } from '../config/config.ts';
+import { formatFault, loadConfig } from '../config/load.ts';
+import { createClock } from '../host/clock.ts';
+import { createExec } from '../host/exec.ts';
+import { createFiles } from '../host/files.ts';
+import { http } from '../host/http.ts';
+import { createSigner, identify, verify } from '../host/keys.ts';
+import { openNft } from '../host/libnftables.ts';
+import { linuxLinks } from '../host/links.ts';
+import { createStderrLog } from '../host/log.ts';
+import { createNet } from '../host/net.ts';
+import { notify } from '../host/notify.ts';
+import type { Clock, Files, Log } from '../host/ports.ts';
+import { createRandom } from '../host/random.ts';
+import { linuxRawSockets } from '../host/raw.ts';
+import { createStore } from '../host/store.ts';
+import { createSysctl } from '../host/sysctl.ts';
+import { openVty } from '../host/vty.ts';
+import { type Manager, type ManagerHost, startManager } from '../main.ts';
+import { DOCUMENT_SCHEMA } from '../store/documents.ts';
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: { config: { type: 'string' }, help: { type: 'boolean', default: false } },
+  });
+  if (values.help || values.config === undefined) {
+    console.log(
+      'usage: bivouac run --config FILE\n\nRuns the manager. SIGHUP reads FILE again, SIGTERM stops. `bivouac check-config FILE` looks it over first.',
+    );
+    return values.help ? 0 : 2;
+  }
+  const file = resolve(values.config);
+  const clock = createClock();
+  const log = createStderrLog(clock);
+  const config = readConfig(file, log);
+  if (config === undefined) return 1;
+  let manager: Manager;
+  try {
+    manager = await startManager(config, await createHost(file, config, clock, log));
+  } catch (error) {
+    log('error', 'not-started', { why: (error as Error).message });
+    return 1;
+  }
+  log('notice', 'ready', { name: config.name, sinceStartMs: Math.round(process.uptime() * 1000) });
+  notify('READY=1');
+  const watchdog = setInterval(() => notify('WATCHDOG=1'), 3000);
+
+  process.on('SIGHUP', () => {
+    notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+    const next = readConfig(file, log);
+    if (next !== undefined) log('notice', 'reloaded', { needRestart: manager.reload(next) });
+    notify('READY=1');
+  });
+  await new Promise<void>(done => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => done());
+  });
+  notify('STOPPING=1');
+  clearInterval(watchdog);
+  await manager.stop();
+  log('notice', 'stopped');
+  return 0;
+}
+
+/** The configuration, or undefined after its faults were logged. */
+function readConfig(file: string, log: Log): Config | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    log('error', 'config-not-read', { file, why: (error as Error).message });
+    return undefined;
+  }
+  const loaded = loadConfig(text);
+  if ('config' in loaded) return loaded.config;
+  for (const fault of loaded.faults) log('error', 'config-fault', { where: formatFault(file, fault) });
+  return undefined;
+}
+
+/** The real operating system. Throws when a key or a certificate cannot be read. */
+async function createHost(file: string, config: Config, clock: Clock, log: Log): Promise<ManagerHost> {
+  const read = (path: string): string => readFileSync(resolve(dirname(file), path), 'utf8');
+  const problem = (sentence: string): void => log('warning', 'host', { sentence });
+  const files = createFiles();
+  const exec = createExec();
+  const tls = config.tls && {
+    ca: read(config.tls.ca),
+    certificate: read(config.tls.certificate),
+    key: read(config.tls.key),
+  };
+  files.makeDirectory(config.state);
+  files.makeDirectory(dirname(config.operator.socket));
+  const { nft, reason } = openNft(exec);
+  if (reason !== undefined)
+    log('warning', 'libnftables', { reason, sentence: 'each change of the data plane spawns nft instead' });
+  return {
+    clock,
+    random: createRandom(),
+    exec,
+    net: createNet(),
+    links: await linuxLinks(problem),
+    raw: await linuxRawSockets(problem),
+    files,
+    log,
+    http,
+    store: createStore(config.state, DOCUMENT_SCHEMA, log),
+    openVty,
+    dataplane: { nft, sysctl: createSysctl() },
+    signer: createSigner(tls?.key ?? ownKey(files, config.state)),
+    verify,
+    identify,
+    tls,
+    ospfKey: config.routing.password === undefined ? undefined : read(config.routing.password).trim(),
+  };
+}
+
+/** Without certificates the manager still has an identity of its own, kept with its state. */
+function ownKey(files: Files, directory: string): string {
+  const path = join(directory, 'manager.key');
+  const known = files.read(path);
+  if (known !== undefined) return known;
+  const key = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  files.write(path, key, 0o600);
+  return key;
+}

@@ -1,0 +1,299 @@
+/**
+ * The composition root of `bivouac run`: reads as the picture in docs/architecture.md.
+ */
+import type { Address } from '../sdk/wire/address.ts';
+import type { Config } from './config/config.ts';
+import { poolPrefixes } from './config/pools.ts';
+import { capabilities } from './dataplane/capabilities.ts';
+import { createNftables, type NftablesOptions } from './dataplane/nftables.ts';
+import type { Driver } from './desired/driver.ts';
+import { metricFor, metricsOf } from './desired/metric.ts';
+import type { Wanted, WantedDataplane, WantedRoutes } from './desired/wanted.ts';
+import { createProbes } from './health/probes.ts';
+import { createHealth } from './health/scheduler.ts';
+import type { Host, Http, OpenVty, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
+import { createLoop } from './loop.ts';
+import { createJournal } from './operator/journal.ts';
+import { listenLocal } from './operator/local.ts';
+import { logDecision } from './operator/log.ts';
+import type { Sight } from './operator/views.ts';
+import { webAnswer } from './operator/web.ts';
+import { createPassive } from './reconciler/passive.ts';
+import { createReconciler } from './reconciler/reconciler.ts';
+import type { Event } from './registry/events.ts';
+import type { Reached } from './registry/state.ts';
+import { Table } from './registry/table.ts';
+import { emptyState } from './registry/update.ts';
+import { createResponder } from './responder/responder.ts';
+import { createFrr, type Frr } from './routing/frr.ts';
+import { rulesOf } from './rules.ts';
+import { createLeaseSignatures } from './sessions/lease-signatures.ts';
+import { createSessions } from './sessions/sessions.ts';
+import { createPersistence } from './store/persistence.ts';
+import { familiesOfParts, healthRow } from './telemetry.ts';
+
+/** The operating system as the manager needs it, and who the manager is in its mission. */
+export interface ManagerHost extends Host {
+  readonly http: Http;
+  readonly store: Store;
+  readonly openVty: OpenVty;
+  readonly dataplane: Pick<NftablesOptions, 'nft' | 'sysctl' | 'cutter'>;
+  readonly signer: Signer;
+  readonly verify: Verify;
+  readonly identify: Parameters<typeof createSessions>[0]['identify'];
+  readonly tls: TlsIdentity | undefined;
+  /** The OSPF key, when the configuration names a file with one. */
+  readonly ospfKey: string | undefined;
+}
+
+export interface Manager {
+  /** Takes over what a running manager can; gives the names of what needs a restart. */
+  reload(config: Config): readonly string[];
+  /** Leaves the network as it was found, or (`leave`) everything in place for the next start. */
+  stop(): Promise<void>;
+}
+
+/** How often what waits is looked at. */
+const TICK = 500;
+/** How long a stop waits for each step of the withdrawal. */
+const STOP_STEP = 3000;
+
+/** Starts a manager; resolves when it is ready to serve. Rejects when an address is taken or a part cannot be opened. */
+export async function startManager(first: Config, host: ManagerHost): Promise<Manager> {
+  let config = first;
+  const { clock, random, net, links, raw, exec, log, signer } = host;
+  const probes = createProbes({ net, random, raw, exec, programs: config.health.programs });
+  const abilities = { ...capabilities, checks: Object.keys(probes) as (keyof typeof probes)[] };
+  const rules = (): ReturnType<typeof rulesOf> =>
+    rulesOf(config, signer.id, abilities, (score, now) => metricFor(score, now, config.routing));
+
+  const journal = createJournal(clock);
+  const persistence = createPersistence(host.store, clock, log, emptyState());
+  const leases = createLeaseSignatures(signer, host.verify, log);
+  /** Routing begins once the data plane has said what it carries, so that a restart withdraws nothing. */
+  let carried = false;
+
+  const loop = createLoop({
+    rules: rules(),
+    clock,
+    onDecision(decision) {
+      journal.note(decision);
+      logDecision(log, decision);
+      if (decision.reply) sessions.send(decision.reply.session, leases.signed(decision.reply.message));
+      if (decision.end)
+        sessions.end(decision.end, {
+          code: 'superseded',
+          sentence: 'a newer session of the same server replaced it',
+        });
+    },
+    onDerived({ state, wanted }) {
+      persistence.note(state);
+      hand(wanted);
+    },
+  });
+  const emit = (event: Event): void => loop.dispatch(leases.verified(event));
+
+  const health = createHealth({ clock, random, probes, emit, limit: config.health.concurrency });
+  const sessions = createSessions({
+    clock,
+    net,
+    log,
+    identify: host.identify,
+    emit,
+    config: {
+      listen: config.listen,
+      tls: host.tls,
+      plain: config.plain,
+      limits: { sessions: config.sessions.servers + 64, perAddress: config.sessions.perAddress },
+    },
+  });
+  const dataplane = createReconciler<WantedDataplane, Reached['farms']>({
+    name: 'dataplane',
+    driver: dataplaneDriver(config, host),
+    clock,
+    random,
+    log,
+    onReached(farms) {
+      carried = true;
+      loop.dispatch({ type: 'reached', farms });
+      hand(loop.derived.wanted);
+    },
+  });
+  const { driver: routes, frr } = routingDriver(config, host);
+  const routing = createReconciler<WantedRoutes, Reached['routes']>({
+    name: 'routing',
+    driver: routes,
+    clock,
+    random,
+    log,
+    onReached: reached => loop.dispatch({ type: 'reached', routes: reached }),
+  });
+  const responder = await createResponder({
+    clock,
+    random,
+    net,
+    links,
+    signer,
+    log,
+    config: {
+      manager: signer.id,
+      name: config.name,
+      access: config.access,
+      ...config.anycast,
+      registration: {
+        address: registrationAddress(config),
+        port: config.listen[0]!.port,
+        tls: host.tls !== undefined,
+      },
+    },
+  });
+
+  const hand = (wanted: Wanted): void => {
+    health.set(wanted.checks);
+    dataplane.want(wanted.dataplane);
+    if (carried) routing.want(wanted.routing);
+    responder.setDirectory(wanted.directory);
+    responder.setArp(wanted.arp);
+  };
+
+  const local = await listenLocal(net, config.operator.socket, async (): Promise<Sight> => {
+    const status = await frr?.status();
+    return {
+      derived: loop.derived,
+      now: clock.now(),
+      entries: journal.entries(),
+      health: health.status().map(status => healthRow(status, loop.state, clock.now())),
+      neighbours: status?.neighbours.map(neighbour => ({ ...neighbour })) ?? [],
+    };
+  });
+  const web =
+    config.operator.http &&
+    (await host.http.serve(config.operator.http, path =>
+      webAnswer(
+        {
+          derived: () => loop.derived,
+          journal,
+          families: () => familiesOfParts(sessions, health, responder),
+          ready: () => carried,
+          problems: () => [...dataplane.problems, ...routing.problems],
+        },
+        path,
+      ),
+    ));
+
+  loop.dispatch({ type: 'restored', ...persistence.load() });
+  hand(loop.derived.wanted);
+  await dataplane.settled();
+  await routing.settled();
+  await sessions.listen();
+
+  let ticking = true;
+  const tick = (): void => {
+    if (!ticking) return;
+    loop.dispatch({ type: 'tick' });
+    clock.after('tick', TICK, tick);
+  };
+  tick();
+
+  return {
+    reload(next) {
+      const fixed = needRestart(config, next);
+      config = next;
+      loop.configure(rules());
+      return fixed;
+    },
+    async stop() {
+      ticking = false;
+      if (config.stop === 'withdraw') {
+        loop.dispatch({ type: 'stop' });
+        await within(clock, STOP_STEP, routing.settled());
+        await within(clock, STOP_STEP, routing.release());
+      } else {
+        await routing.detach();
+      }
+      health.close();
+      await within(clock, STOP_STEP, sessions.stop());
+      if (config.stop === 'withdraw') persistence.note({ ...loop.state, servers: emptyState().servers });
+      persistence.flush();
+      await (config.stop === 'withdraw' ? within(clock, STOP_STEP, dataplane.release()) : dataplane.detach());
+      responder.close();
+      local.close();
+      if (web) web.close();
+    },
+  };
+}
+
+function dataplaneDriver(config: Config, host: ManagerHost): Driver<WantedDataplane, Reached['farms']> {
+  if (config.dataplane.driver === 'nftables')
+    return createNftables({ ...host.dataplane, log: host.log, anycastPort: config.anycast.port });
+  return createPassive(({ farms }: WantedDataplane) => countMembers(farms));
+}
+
+function routingDriver(
+  config: Config,
+  host: ManagerHost,
+): { readonly driver: Driver<WantedRoutes, Reached['routes']>; readonly frr?: Frr } {
+  if (config.routing.driver === 'none')
+    return { driver: createPassive(({ routes }: WantedRoutes) => routes) };
+  const { kind, sockets, tune, interfaces, area } = config.routing;
+  const frr = createFrr(
+    {
+      kind,
+      sockets,
+      tune,
+      metrics: metricsOf(config.routing),
+      prefixes: poolPrefixes(
+        config.pools,
+        config.static.map(entry => entry.vip),
+      ),
+      ...(interfaces.length > 0 && {
+        ospf: {
+          area,
+          interfaces,
+          ...(config.routing.hello !== undefined && { hello: config.routing.hello }),
+          ...(config.routing.bfd && { bfd: config.routing.bfd }),
+          ...(host.ospfKey !== undefined && { authentication: { keyId: 1, key: host.ospfKey } }),
+        },
+      }),
+    },
+    host,
+  );
+  return { driver: frr, frr };
+}
+
+/** The address that invitations name: the first listener's, unless that is all addresses. */
+const registrationAddress = ({ listen }: Config): Address | undefined => {
+  const { address } = listen[0]!;
+  return address === '0.0.0.0' || address === '::' ? undefined : address;
+};
+
+/** Top-level keys that a running manager cannot take over when they change. */
+const FIXED = [
+  'name',
+  'state',
+  'listen',
+  'tls',
+  'plain',
+  'access',
+  'health',
+  'dataplane',
+  'anycast',
+  'operator',
+] as const;
+
+const needRestart = (before: Config, after: Config): readonly string[] =>
+  FIXED.filter(key => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+
+/** How many members each farm has. */
+const countMembers = (farms: WantedDataplane['farms']): Reached['farms'] =>
+  Table.from([...farms.values()].map(farm => [farm.key, farm.members.length]));
+
+/** Waits for `work`, but no longer than `limit` ms. */
+const within = (clock: Host['clock'], limit: number, work: Promise<unknown>): Promise<void> =>
+  new Promise(resolve => {
+    const timer = clock.after('stop', limit, resolve);
+    void work.finally(() => {
+      timer.cancel();
+      resolve();
+    });
+  });

@@ -1,0 +1,36 @@
+/**
+ * Decisions as log events.
+ */
+import type { Log, LogLevel } from '../host/ports.ts';
+import type { Decision } from '../registry/decision.ts';
+
+const LEVELS: Partial<Record<Decision['kind'], LogLevel>> = {
+  refused: 'warning',
+  'server-lost': 'warning',
+  'lease-expired': 'warning',
+  'lease-renewed': 'debug',
+  restored: 'notice',
+  stopping: 'notice',
+};
+
+/** What a service's state is worth waking somebody for. */
+const STATE_LEVELS: Readonly<Record<string, LogLevel>> = {
+  down: 'warning',
+  damped: 'warning',
+  pending: 'debug',
+  up: 'notice',
+  draining: 'notice',
+};
+
+/** Logs one decision, at a level by its kind. */
+export function logDecision(log: Log, decision: Decision): void {
+  const { kind, reason, reply, end: _, ...about } = decision;
+  if (reason.code.startsWith('told-')) return;
+  const level = (kind === 'service-state' ? STATE_LEVELS[reason.code] : LEVELS[kind]) ?? 'info';
+  log(level, kind, {
+    ...about,
+    ...(reply && { session: reply.session }),
+    code: reason.code,
+    reason: reason.sentence,
+  });
+}

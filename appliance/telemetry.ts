@@ -1,0 +1,89 @@
+/**
+ * The counters of the parts, as the operator's metrics and views want them.
+ */
+import type { CheckStatus } from './health/entry.ts';
+import type { Health } from './health/scheduler.ts';
+import type { Millis } from './host/ports.ts';
+import { counterOf, type Family } from './operator/metrics.ts';
+import { age, type Row } from './operator/views.ts';
+import type { State } from './registry/state.ts';
+import type { Responder } from './responder/responder.ts';
+import type { Sessions } from './sessions/sessions.ts';
+
+/** Metrics of the sessions, the checks and the responder. */
+export function familiesOfParts(sessions: Sessions, health: Health, responder: Responder): Family[] {
+  const { counters } = sessions;
+  const stats = health.stats();
+  const { link, udp, solicit, arp, table } = responder.counters;
+  return [
+    gauge('bivouac_sessions', 'Registration connections.', sessions.size),
+    counterOf('bivouac_sessions_refused_total', 'Refusals to servers, by code.', ['code'], counters.refused),
+    counterOf('bivouac_sessions_ended_total', 'Ended sessions, by code.', ['code'], counters.ended),
+    counterOf(
+      'bivouac_heartbeats_total',
+      'Heartbeats, by direction.',
+      ['direction'],
+      new Map(Object.entries(counters.heartbeats)),
+    ),
+    counterOf(
+      'bivouac_checks_total',
+      'Health checks done, by outcome.',
+      ['outcome'],
+      new Map([
+        ['done', stats.done],
+        ['failed', stats.failed],
+        ['inconclusive', stats.inconclusive],
+      ]),
+    ),
+    gauge('bivouac_checks_running', 'Health checks under way.', stats.running),
+    gauge('bivouac_check_lag_milliseconds', 'How late the latest check began.', stats.lag),
+    counterOf(
+      'bivouac_anycast_queries_total',
+      'Anycast-ARP queries, by carrier and outcome.',
+      ['carrier', 'outcome'],
+      labelled({ link, udp }),
+    ),
+    counterOf(
+      'bivouac_responder_total',
+      'Solicitations, ARP and full tables, by kind and outcome.',
+      ['kind', 'outcome'],
+      labelled({ solicit, arp, table }),
+    ),
+    gauge('bivouac_vip_conflicts', 'VIPs that another station claims.', responder.conflicts()),
+  ];
+}
+
+/** A check as a row of `show health`. */
+export function healthRow(status: CheckStatus, state: State, now: Millis): Row {
+  const slash = status.service.indexOf('/');
+  const server = state.servers.get(status.service.slice(0, slash) as Parameters<State['servers']['get']>[0]);
+  const service = server?.services.get(Number(status.service.slice(slash + 1)));
+  return {
+    server: server?.name ?? '',
+    service: service?.spec.name ?? '',
+    check: status.check,
+    address: status.address,
+    outcome: status.outcome,
+    for: age(now - status.since),
+    checks: status.checks,
+    took: status.last === undefined ? '' : `${status.last.took.toFixed(1)} ms`,
+    next: status.due === undefined ? '' : `in ${age(status.due - now)}`,
+    reason: status.last?.reason.sentence ?? 'not checked yet',
+  };
+}
+
+const gauge = (name: string, help: string, value: number): Family => ({
+  name,
+  type: 'gauge',
+  help,
+  samples: [{ labels: {}, value }],
+});
+
+const labelled = (
+  groups: Readonly<Record<string, Readonly<Record<string, number>>>>,
+): ReadonlyMap<string, number> =>
+  new Map(
+    Object.entries(groups).flatMap(([group, counts]) =>
+      Object.entries(counts).map(([key, value]) => [`${group} ${key}`, value]),
+    ),
+  );
