@@ -1,0 +1,96 @@
+/**
+ * The VIPs in the kernel: what is there, and changes to it. Nothing is started for a change; the kernel's tables are listed only at
+ * the start and after something was refused.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { Exec } from '../host/ports.ts';
+import type { RouteKind } from './config.ts';
+import { createIpBatch } from './ip-batch.ts';
+import { linesOf, listings, readListings } from './kernel-form.ts';
+import { type Carried, carry, type Step } from './plan.ts';
+
+/** A listing of 100,000 routes is about 10 MB. */
+const LISTING_LIMIT = 64 * 1024 * 1024;
+
+export interface KernelVips {
+  /** What the kernel carries of ours, in the wanted kind. Reads it when it is not known for sure. */
+  carried(): Promise<Carried>;
+  /** Takes the steps. Gives those that the kernel refused, with its words; then the rest is done all the same. */
+  take(steps: readonly Step[]): Promise<ReadonlyMap<Step, string>>;
+  close(): void;
+}
+
+export function createKernelVips(kind: RouteKind, exec: Exec): KernelVips {
+  const batch = createIpBatch(exec);
+  let known: Map<Address, number> | undefined;
+
+  /** Lists; takes out what an earlier run left half done, or in the other kind. */
+  const read = async (): Promise<Map<Address, number>> => {
+    const other: RouteKind = kind === 'internal' ? 'external' : 'internal';
+    const [now, before] = await Promise.all([list(exec, kind), list(exec, other)]);
+    const removals = [
+      ...now.broken.flatMap(vip => linesOf(kind, { type: 'remove', vip, step: 0 })),
+      ...[...before.carried.keys(), ...before.broken].flatMap(vip =>
+        linesOf(other, { type: 'remove', vip, step: 0 }),
+      ),
+    ];
+    // Of a half that is there the other half cannot be removed: that refusal says nothing.
+    await batch.run(removals);
+    return now.carried;
+  };
+
+  return {
+    async carried() {
+      known ??= await read();
+      return known;
+    },
+    async take(steps) {
+      known ??= await read();
+      const lines: string[] = [];
+      const stepOfLine: Step[] = [];
+      for (const step of steps)
+        for (const line of linesOf(kind, step)) {
+          lines.push(line);
+          stepOfLine.push(step);
+        }
+      const refused = new Map<Step, string>();
+      try {
+        for (const { index, reason } of await batch.run(lines))
+          refused.set(stepOfLine[index]!, `'ip ${lines[index]}': ${reason}`);
+      } catch (error) {
+        known = undefined;
+        throw error;
+      }
+      if (refused.size > 0) known = undefined;
+      else for (const step of steps) carry(known, step);
+      return refused;
+    },
+    close: () => batch.close(),
+  };
+}
+
+async function list(exec: Exec, kind: RouteKind): Promise<ReturnType<typeof readListings>> {
+  return readListings(kind, await Promise.all(listings(kind).map(args => output(exec, args))));
+}
+
+/** The whole stdout of ip(8): Exec.run would cut it. */
+const output = (exec: Exec, args: readonly string[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let stdout = '';
+    let stderr = '';
+    exec
+      .start(
+        'ip',
+        args,
+        (text, stream) => {
+          if (stream === 'stderr') stderr += text;
+          else if (stdout.length < LISTING_LIMIT) stdout += text;
+        },
+        status => {
+          // A table that was never written to: there is nothing in it.
+          if (status === 0 || stderr.includes('FIB table does not exist')) resolve(stdout);
+          else reject(new Error(`'ip ${args.join(' ')}' failed (${status}): ${stderr.trim()}`));
+        },
+      )
+      .close();
+  });
