@@ -3,6 +3,7 @@
  * (docs/protocol.md, Heartbeats). Before the session is established the time to register runs instead.
  */
 import type { Millis } from '../host/ports.ts';
+import type { Reason } from '../registry/state.ts';
 import type { SessionLimits } from './limits.ts';
 import { Deadline, GRAIN, type Wheel } from './wheel.ts';
 
@@ -14,8 +15,8 @@ export interface HeartbeatOwner {
   beat(sequence: number): void;
   /** Whether something that was received still waits to be handled. */
   working(): boolean;
-  /** Too long without what was due. */
-  silent(code: string, sentence: string): void;
+  /** What was due did not come: `register-timeout`, `message-timeout` or `heartbeat`. */
+  overdue(reason: Reason): void;
 }
 
 export class Heartbeats {
@@ -81,9 +82,15 @@ export class Heartbeats {
     const now = this.owner.now();
     const { interval, owner } = this;
     if (interval === undefined) {
-      owner.silent('register-timeout', `no 'register' was accepted within ${this.registerWithin} ms`);
+      owner.overdue({
+        code: 'register-timeout',
+        sentence: `no 'register' was accepted within ${this.registerWithin} ms`,
+      });
     } else if (this.partialSince !== undefined && now - this.partialSince >= this.messageWithin) {
-      owner.silent('message-timeout', `a message was not complete after ${this.messageWithin} ms`);
+      owner.overdue({
+        code: 'message-timeout',
+        sentence: `a message was not complete after ${this.messageWithin} ms`,
+      });
     } else if (now - this.lastHeard >= interval * SILENT_INTERVALS && !owner.working()) {
       this.suspect(now, interval);
     } else {
@@ -98,7 +105,10 @@ export class Heartbeats {
    */
   private suspect(now: Millis, interval: Millis): void {
     if (this.suspected) {
-      this.owner.silent('heartbeat', `nothing was heard for ${Math.round(now - this.lastHeard)} ms`);
+      this.owner.overdue({
+        code: 'heartbeat',
+        sentence: `nothing was heard for ${Math.round(now - this.lastHeard)} ms`,
+      });
       return;
     }
     this.suspected = true;

@@ -37,7 +37,7 @@ export const SESSION_LIMITS: SessionLimits = {
   messageWithin: 10_000,
   bytes: { perSecond: 256 * 1024, burst: 2 * 1024 * 1024 },
   messages: { perSecond: 250, burst: 4000 },
-  outstanding: 256,
+  outstanding: 64,
   mistakes: 16,
   pendingBytes: 256 * 1024,
   slice: 32,

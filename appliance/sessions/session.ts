@@ -69,8 +69,11 @@ export class Session implements StreamHandlers {
         this.write({ type: 'heartbeat', sequence });
       },
       working: () => this.queued,
-      silent: (code, sentence) =>
-        this.dismiss(code === 'register-timeout' ? 'not-registered' : 'limit', { code, sentence }),
+      overdue: reason => {
+        if (reason.code === 'register-timeout') this.dismiss('out-of-order', reason);
+        else if (reason.code === 'message-timeout') this.dismiss('limit', reason);
+        else this.drop(reason);
+      },
     });
   }
 
@@ -161,16 +164,12 @@ export class Session implements StreamHandlers {
     const { messages, outstanding } = this.owner.limits;
     if (!this.messages.take(1, this.owner.now())) {
       this.reject('limit', `more than ${messages.perSecond} messages a second: send fewer`);
-    } else if (message.type === 'heartbeat') {
-      this.owner.heartbeat('heard');
     } else if (!fromServer(message)) {
       this.reject('out-of-order', `a '${message.type}' is for a manager to send`);
     } else if (!this.asked && message.type !== 'register') {
-      this.refuse(
-        'not-registered',
-        `a '${message.type}' before a 'register': register first`,
-        transactionOf(message),
-      );
+      this.reject('out-of-order', `a '${message.type}' before 'register'`, transactionOf(message));
+    } else if (message.type === 'heartbeat') {
+      this.owner.heartbeat('heard');
     } else if ('transaction' in message && this.outstanding.size >= outstanding) {
       this.refuse(
         'limit',
@@ -184,9 +183,10 @@ export class Session implements StreamHandlers {
     }
   }
 
+  /** With transaction 0 a refusal would be of the whole session: what carries none is only counted and logged. */
   private refuse(code: RefusalCode, sentence: string, transaction: number): void {
     this.owner.refused(code, sentence, 'session');
-    this.write({ type: 'refused', transaction, code, sentence });
+    if (transaction !== 0) this.write({ type: 'refused', transaction, code, sentence });
   }
 
   private write(message: ManagerMessage): void {
@@ -194,8 +194,14 @@ export class Session implements StreamHandlers {
     this.heartbeats.sent(this.owner.now());
     const { pending } = this.stream;
     if (pending <= this.owner.limits.pendingBytes) return;
+    this.drop({ code: 'slow-reader', sentence: `the server left ${pending} bytes unread` });
+  }
+
+  /** Ends it without a word: nobody would read it. */
+  private drop(reason: Reason): void {
+    if (this.isOver) return;
     this.stream.destroy();
-    this.finish({ code: 'slow-reader', sentence: `the server left ${pending} bytes unread` });
+    this.finish(reason);
   }
 
   private finish(reason: Reason): void {
