@@ -1,10 +1,10 @@
 /** Answers ahead of their queries: parts, templates, and what of a query decides its answer (docs/protocol.md §7.3…7.5). */
-import { encodeAnycast, NONCE_AT, NONCE_END } from './anycast.ts';
-import { cookie } from './elements.ts';
+import { encodeAnycast, MAX_ANSWERED_SERVERS, NONCE_AT, NONCE_END } from './anycast.ts';
+import { address, cookie, score } from './elements.ts';
 import { WireError } from './errors.ts';
-import { answeredServer } from './groups.ts';
+import { answeredService, MAX_ANSWERED_SERVICES } from './groups.ts';
 import { HEADER } from './header.ts';
-import { writeElement } from './layout.ts';
+import { type Element, writeElement } from './layout.ts';
 import type { AnycastMessage, RefusalCode } from './messages.ts';
 import type { AnsweredServer } from './model.ts';
 import { MESSAGE } from './numbers.ts';
@@ -22,6 +22,12 @@ export const SAFE_DATAGRAM = 1232;
 export const FRAME_ROOM = 1472;
 /** A UDP query without a cookie is padded to at least this, so that a `cookie` message is never longer than it. */
 export const LEAST_QUERY = 64;
+
+/** A server, or some of its services, as it stands in one part; `size` in bytes. */
+interface Piece {
+  readonly server: AnsweredServer;
+  readonly size: number;
+}
 
 const ZERO_NONCE = new Uint8Array(8);
 const room = new TlvWriter();
@@ -47,7 +53,7 @@ export function splitAnswer(answer: Answer, maxBytes: number, signed = false, ma
       break;
     }
     for (const piece of pieces) {
-      if (piece.size > space - used || parts.at(-1)!.length === 1024) {
+      if (piece.size > space - used || parts.at(-1)!.length === MAX_ANSWERED_SERVERS) {
         parts.push([]);
         used = 0;
       }
@@ -65,39 +71,39 @@ export function splitAnswer(answer: Answer, maxBytes: number, signed = false, ma
 }
 
 /** The server whole if it fits into a part, else with its services dealt out; `first` is what the present part still has. */
-function piecesOf(
-  server: AnsweredServer,
-  space: number,
-  first: number,
-): { server: AnsweredServer; size: number }[] {
-  const whole = sizeOf(server);
-  if (whole <= space && server.services.length <= 256) return [{ server, size: whole }];
-  const pieces: { server: AnsweredServer; size: number }[] = [];
+function piecesOf(server: AnsweredServer, space: number, first: number): Piece[] {
+  const bare = sizeOf(address, server.address) + sizeOf(score, server.score) + ELEMENT_HEADER;
+  const sizes = server.services.map(service => sizeOf(answeredService, service));
+  const whole = sizes.reduce((sum, size) => sum + size, bare);
+  if (whole <= space && sizes.length <= MAX_ANSWERED_SERVICES) return [{ server, size: whole }];
+
+  const pieces: Piece[] = [];
   let left = first;
-  for (const service of server.services) {
-    const alone = { ...server, services: [service] };
-    const size = sizeOf(alone);
-    if (size > space) {
-      throw new WireError('limit', `a server with one service takes ${size} bytes, a part has ${space}`, {
-        offset: 0,
-      });
+  let begin = 0;
+  let used = bare;
+  const close = (end: number): void => {
+    if (end > begin)
+      pieces.push({ server: { ...server, services: server.services.slice(begin, end) }, size: used });
+    begin = end;
+    used = bare;
+  };
+  for (const [index, size] of sizes.entries()) {
+    if (bare + size > space) {
+      const sentence = `a server with one service takes ${bare + size} bytes, a part has ${space}`;
+      throw new WireError('limit', sentence, { offset: 0 });
     }
-    const last = pieces.at(-1);
-    const grown = last && { ...server, services: [...last.server.services, service] };
-    const grownSize = grown === undefined ? 0 : sizeOf(grown);
-    if (last !== undefined && grown !== undefined && grownSize <= left && grown.services.length <= 256) {
-      last.server = grown;
-      last.size = grownSize;
-    } else {
-      if (last !== undefined || size > left) left = space;
-      pieces.push({ server: alone, size });
+    if (used + size > left || index - begin === MAX_ANSWERED_SERVICES) {
+      close(index);
+      left = space;
     }
+    used += size;
   }
+  close(sizes.length);
   return pieces;
 }
 
-function sizeOf(server: AnsweredServer): number {
-  writeElement(room.reset(), answeredServer, server);
+function sizeOf<T>(element: Element<T>, value: T): number {
+  writeElement(room.reset(), element, value);
   return room.at;
 }
 

@@ -65,7 +65,7 @@ export const ANYCAST: readonly Shape[] = [
   shape('solicit', {
     nonce: one(element.nonce),
     versions: one(element.versions),
-    padding: optional(element.padding),
+    padding: orElse(element.padding, 0),
   }),
   shape('invite', {
     nonce: one(element.nonce),

@@ -25,6 +25,7 @@ export class WireError extends Error {
   readonly sentence: string;
   readonly offset: number;
   readonly element: number | undefined;
+  readonly elementName: string | undefined;
   readonly transaction: number | undefined;
   readonly fatal: boolean;
 
@@ -34,6 +35,7 @@ export class WireError extends Error {
     this.sentence = sentence;
     this.offset = place.offset;
     this.element = place.element;
+    this.elementName = place.name;
     this.transaction = place.transaction;
     this.fatal = place.fatal ?? false;
   }
@@ -44,7 +46,7 @@ export function locate(error: WireError, place: Partial<WireErrorPlace>, code = 
   return new WireError(code, error.sentence, {
     offset: error.offset,
     element: error.element ?? place.element,
-    name: place.name,
+    name: error.element === undefined ? place.name : error.elementName,
     transaction: error.transaction ?? place.transaction,
     fatal: error.fatal || place.fatal,
   });

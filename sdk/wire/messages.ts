@@ -177,6 +177,8 @@ export type AnycastMessage =
 export const WELL_KNOWN = {
   /** TCP port of registration. */
   registrationPort: 9746,
+  /** ALPN protocol name of registration over TLS (RFC 7301). */
+  alpn: 'bivouac/1',
   /** UDP port of anycast ARP and of solicitations. */
   anycastPort: 9747,
   /** Multicast groups of solicitations: administratively scoped, RFC 2365; link-local scope in IPv6. */

@@ -115,7 +115,7 @@ export interface Lease {
   readonly duration: number;
   /** Whether several servers may hold it at once (anycast VIP). */
   readonly shared: boolean;
-  /** Ed25519 by the issuer over the lease's other elements (docs/protocol.md §6.4); empty only on plain TCP. */
+  /** Ed25519 by the issuer over the lease's other elements (docs/protocol.md §6.1); empty only on plain TCP. */
   readonly signature: Uint8Array;
 }
 
