@@ -219,8 +219,8 @@ class Scheduler implements Health {
     const { attempt, target } = entry;
     const stage = attempt?.stage ? `: ${attempt.stage}` : '';
     const sentence = `${labelOf(target)} timed out after ${target.check.timeout} ms${stage}`;
+    attempt?.abort(); // First, so that its socket is closed before another check takes the room.
     this.finish(entry, failed('check-timeout', sentence));
-    attempt?.abort();
   }
 
   private finish(entry: CheckEntry, result: ProbeResult): void {
