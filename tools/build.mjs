@@ -42,6 +42,7 @@ const programs = [
   ['appliance/cli.ts', 'dist/bivouac.mjs'],
   ['labs/lab.ts', 'dist/lab.mjs'],
   ['labs/bench.ts', 'dist/bench.mjs'],
+  ['labs/bench/responder-role.ts', 'dist/bench-responder.mjs'],
   ...['caller', 'flows', 'mcu', 'stream', 'web'].map(app => [`labs/apps/${app}.ts`, `dist/apps/${app}.mjs`]),
 ].filter(([from]) => existsSync(at(from)));
 

@@ -8,7 +8,7 @@ import type { Clock } from '../host/ports.ts';
 import { Announcer } from './arp-announcer.ts';
 import { type ArpConflict, Defender } from './arp-defender.ts';
 import type { ResponderCounters } from './counters.ts';
-import type { Station } from './frame.ts';
+import { type Station, sourceKey } from './frame.ts';
 import type { SourceLimits } from './source-limits.ts';
 
 export interface ArpKeeperOptions {
@@ -106,7 +106,7 @@ export class ArpKeeper {
     const { counters, limits, send } = this.options;
     if ((frame[22]! & 1) === 1) return; // No station has a group's MAC.
     const asker = macFromBytes(frame, 22);
-    if (!limits.allow(readU32(frame, 22) * 0x1_0000 + (readU32(frame, 24) & 0xffff))) {
+    if (!limits.allow(sourceKey(frame))) {
       counters.arp['rate-limited']++;
       return;
     }

@@ -49,3 +49,9 @@ export function operationOf(frame: Uint8Array): ArpOperation | undefined {
   if (readU32(frame, 12) !== 0x08060001 || readU32(frame, 16) !== 0x08000604) return undefined;
   return OPERATIONS.get(readU16(frame, 20));
 }
+
+/**
+ * The sender of an ARP frame as a key of SourceLimits: the last 30 bits of its MAC, a small integer to JavaScript. Two stations of a
+ * link that agree in them share a budget.
+ */
+export const sourceKey = (frame: Uint8Array): number => readU32(frame, 24) & 0x3fffffff;

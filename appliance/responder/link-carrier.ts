@@ -8,7 +8,7 @@ import { HEADER } from '../../sdk/wire/header.ts';
 import { readU16 } from '../../sdk/wire/tlv.ts';
 import type { Answers, Reply } from './answers.ts';
 import type { ResponderCounters } from './counters.ts';
-import { type Station, sameMac } from './frame.ts';
+import { type Station, sameMac, sourceKey } from './frame.ts';
 import { QueryCache } from './query-cache.ts';
 import type { SourceLimits } from './source-limits.ts';
 
@@ -23,7 +23,7 @@ interface FramedReply {
 
 export interface LinkCarrierOptions {
   readonly answers: Answers;
-  /** By MAC, as a number. */
+  /** By sourceKey. */
   readonly limits: SourceLimits<number>;
   readonly counters: ResponderCounters;
   /** Sends a frame at once: it is changed again afterwards. */
@@ -54,12 +54,11 @@ export class LinkCarrier {
   /** One ARP frame with opcode 24 (frame.ts). Never throws for what it holds. */
   receive(frame: Uint8Array): void {
     const { counters, limits, send } = this.options;
-    const source = this.askerOf(frame);
-    if (source === undefined) {
+    if (!this.isForUs(frame)) {
       counters.link['not-for-us']++;
       return;
     }
-    if (!limits.allow(source)) {
+    if (!limits.allow(sourceKey(frame))) {
       counters.link['rate-limited']++;
       return;
     }
@@ -76,13 +75,13 @@ export class LinkCarrier {
     }
   }
 
-  /** The asking station's MAC as a number; undefined if the frame is for another station, or its sender is not a station. */
-  private askerOf(frame: Uint8Array): number | undefined {
-    const broadcast = (frame[0]! & 1) === 1;
-    if (!broadcast && !sameMac(frame, 0, this.station.macBytes)) return undefined;
-    if ((frame[6]! & 1) === 1 || sameMac(frame, 6, this.station.macBytes)) return undefined;
-    for (let at = 0; at < 6; at++) if (frame[6 + at] !== frame[22 + at]) return undefined;
-    return readU16(frame, 6) * 0x1_0000_0000 + readU16(frame, 8) * 0x1_0000 + readU16(frame, 10);
+  /** Whether it came to this station or to all, from a single station that doesn't lie about itself. */
+  private isForUs(frame: Uint8Array): boolean {
+    const own = this.station.macBytes;
+    if ((frame[0]! & 1) === 0 && !sameMac(frame, 0, own)) return false;
+    if ((frame[6]! & 1) === 1 || sameMac(frame, 6, own)) return false;
+    for (let at = 0; at < 6; at++) if (frame[6 + at] !== frame[22 + at]) return false;
+    return true;
   }
 
   private miss(query: Uint8Array): FramedReply {

@@ -14,7 +14,7 @@ interface Bucket {
   at: Millis;
 }
 
-/** Keys are addresses, or MACs as numbers: whatever the carrier has at hand. */
+/** Keys are addresses, or numbers made of MACs: whatever the carrier has at hand. */
 export class SourceLimits<Source> {
   private readonly clock: Clock;
   private readonly rate: number;
@@ -38,19 +38,9 @@ export class SourceLimits<Source> {
 
   /** Whether `source` may be answered now; takes a token if so. */
   allow(source: Source): boolean {
-    const now = this.clock.now();
-    let bucket = this.buckets.get(source);
-    if (bucket === undefined) {
-      if (this.buckets.size >= MOST_SOURCES) this.makeRoom(now);
-      if (this.buckets.size < MOST_SOURCES) {
-        bucket = { tokens: this.burst, at: now };
-        this.buckets.set(source, bucket);
-      } else {
-        bucket = this.others;
-        this.onFull();
-      }
-    }
-    this.fill(bucket, now);
+    const bucket = this.buckets.get(source) ?? this.bucketFor(source);
+    // The clock is read only by those who ask much: a bucket is filled up when it is empty, and that is often enough.
+    if (bucket.tokens < 1) this.fill(bucket, this.clock.now());
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
     return true;
@@ -59,6 +49,18 @@ export class SourceLimits<Source> {
   /** Sources with a bucket of their own. */
   get size(): number {
     return this.buckets.size;
+  }
+
+  private bucketFor(source: Source): Bucket {
+    const now = this.clock.now();
+    if (this.buckets.size >= MOST_SOURCES) this.makeRoom(now);
+    if (this.buckets.size >= MOST_SOURCES) {
+      this.onFull();
+      return this.others;
+    }
+    const bucket = { tokens: this.burst, at: now };
+    this.buckets.set(source, bucket);
+    return bucket;
   }
 
   private fill(bucket: Bucket, now: Millis): void {
