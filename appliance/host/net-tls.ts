@@ -2,6 +2,7 @@
  * Mutual TLS 1.3 in front of a TCP server: who shows a certificate of the mission's authority is handed on, all others end
  * with a reason. Handshakes are bounded in time and number, so that half-open ones never keep a good one out.
  */
+import { constants } from 'node:crypto';
 import type { Server, Socket } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { oneSentence, remoteOf } from './net-stream.ts';
@@ -30,7 +31,9 @@ export function requireTls(
     requestCert: true,
     // Node drops an unverified peer without saying why, so `authorized` is looked at below instead.
     rejectUnauthorized: false,
-    // Nobody listens for 'resumeSession', so each connection is a full handshake and shows its certificate anew.
+    // No resumption: without self-contained tickets node would ask 'resumeSession', and nobody listens. So each connection is a full
+    // handshake, and shows its certificate anew.
+    secureOptions: constants.SSL_OP_NO_TICKET,
     handshakeTimeout: HANDSHAKE_MS,
     ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
   });
