@@ -1,0 +1,36 @@
+/** What this driver can carry, for those who decide what to ask of it. */
+import { familyOf } from '../../sdk/wire/address.ts';
+import type { ForwardMode, Scheduler } from '../../sdk/wire/model.ts';
+import type { Farm } from '../desired/wanted.ts';
+
+export interface Capabilities {
+  readonly modes: readonly ForwardMode[];
+  readonly schedulers: readonly Scheduler[];
+}
+
+/** The nftables driver. `direct` is for IPv4 alone: nft 1.0.6 cannot remember a flow by two IPv6 addresses in a rule. */
+export const capabilities: Capabilities = {
+  modes: ['nat', 'direct', 'none'],
+  schedulers: ['wrr', 'source-hash'],
+};
+
+/** Members of a farm beyond this one are refused. */
+export const MAX_MEMBERS = 2048;
+
+/** Why this farm cannot be carried, in a sentence; undefined when it can. */
+export function refusal(farm: Farm): string | undefined {
+  const family = familyOf(farm.vip);
+  if (farm.mode !== 'nat' && farm.mode !== 'direct')
+    return `farm ${farm.key}: forwarding mode '${farm.mode}' is not one of nat, direct`;
+  if (farm.mode === 'direct' && family === 6)
+    return `farm ${farm.key}: direct forwarding is for IPv4 only; use nat for an IPv6 VIP`;
+  if (farm.transport === 'sctp') return `farm ${farm.key}: SCTP cannot be forwarded by nftables here`;
+  if (farm.members.length > MAX_MEMBERS) return `farm ${farm.key}: more than ${MAX_MEMBERS} members`;
+  const stranger = farm.members.find(member => familyOf(member.address) !== family);
+  if (stranger !== undefined)
+    return `farm ${farm.key}: member ${stranger.address} is not of the VIP's address family`;
+  const mapped = farm.members.find(member => member.port !== 0 && member.port !== farm.ports.first);
+  if (mapped !== undefined && (farm.mode !== 'nat' || farm.ports.first !== farm.ports.last))
+    return `farm ${farm.key}: a port can be mapped (to ${mapped.port}) only in nat mode and for a single port`;
+  return undefined;
+}

@@ -1,0 +1,60 @@
+/**
+ * What is done about the flows of members that are gone, beyond the rules that serve them no more: UDP flows are forgotten, so that the
+ * next datagram goes to another server; TCP clients are made to meet the rule that resets them, now rather than at their next word.
+ */
+import type { Clock, Log, Timer } from '../host/ports.ts';
+import type { Cutter, Flows } from './cut.ts';
+import type { Death } from './plan.ts';
+
+/** A probe may be lost; clients that have gone by then answer the second with a RST that nobody minds. */
+const AGAIN = 250;
+/** Conntrack keeps a cut TCP flow this long, so that a late word of its client still gets its RST. */
+const FORGET = 60_000;
+
+export interface CutterParts {
+  readonly flows: Flows;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function createCutter({ flows, clock, log }: CutterParts): Cutter {
+  const timers = new Set<Timer>();
+  const after = (name: string, delay: number, run: () => Promise<void>): void => {
+    const timer = clock.after(name, delay, () => {
+      timers.delete(timer);
+      attempt(run);
+    });
+    timers.add(timer);
+  };
+  const attempt = (run: () => Promise<void>): void => {
+    run().catch((error: Error) => log('warning', 'dataplane-cut-failed', { reason: error.message }));
+  };
+
+  const cut = async (deaths: readonly Death[], dead: (mark: number) => boolean): Promise<void> => {
+    for (const { mark, transport, mode } of deaths)
+      if (transport === 'udp' && mode !== 'direct') await flows.forget(mark);
+    const marks = (mode: Death['mode']): ReadonlySet<number> =>
+      new Set(deaths.filter(each => each.transport === 'tcp' && each.mode === mode).map(each => each.mark));
+    const [nat, direct] = [marks('nat'), marks('direct')];
+    const clients = [
+      ...(nat.size > 0 ? await flows.tracked(nat) : []),
+      ...(direct.size > 0 ? await flows.remembered(direct) : []),
+    ];
+    log('info', 'dataplane-cut', { members: deaths.length, flows: clients.length });
+    await flows.probe(clients);
+    if (clients.length > 0)
+      after('probe-again', AGAIN, () => flows.probe(clients.filter(flow => dead(flow.mark))));
+    if (nat.size > 0)
+      after('forget-cut-flows', FORGET, async () => {
+        for (const mark of nat) if (dead(mark)) await flows.forget(mark);
+      });
+  };
+  return {
+    cut: (deaths, dead) => attempt(() => cut(deaths, dead)),
+    close() {
+      for (const timer of timers) timer.cancel();
+      timers.clear();
+      flows.close();
+    },
+  };
+}

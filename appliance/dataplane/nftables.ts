@@ -1,0 +1,190 @@
+/**
+ * The nftables driver: farms as elements of one table, changed by one transaction a call, at a cost that goes by what differs.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { Driver } from '../desired/driver.ts';
+import type { Farm, FarmKey, WantedDataplane } from '../desired/wanted.ts';
+import type { Log } from '../host/ports.ts';
+import type { Reached as ReachedState } from '../registry/state.ts';
+import { Table } from '../registry/table.ts';
+import { adopt } from './adopt.ts';
+import type { Cutter } from './cut.ts';
+import { renderLayout, TABLE } from './layout.ts';
+import { farmOfMark, indexOfMark } from './mark.ts';
+import type { Nft } from './nft.ts';
+import { type Death, type FarmPlan, planFarm, planVips, type Reached, type Step } from './plan.ts';
+import { render } from './render.ts';
+import { applySysctls, type Before, restoreSysctls, type Sysctl } from './sysctl.ts';
+
+export interface NftablesOptions {
+  readonly nft: Nft;
+  readonly sysctl: Sysctl;
+  /** Cuts the flows of dead members; without one they end when their next packet meets the rules. */
+  readonly cutter?: Cutter;
+  readonly log: Log;
+  /** UDP port of anycast ARP. */
+  readonly anycastPort?: number;
+}
+
+/** Farms in one transaction: a start with ten thousand is a few, each change is one. */
+const BATCH = 2000;
+
+const NOTHING: Reached = { farms: Table.empty(), ids: Table.empty(), directs: Table.empty() };
+
+export function createNftables(options: NftablesOptions): Driver<WantedDataplane, ReachedState['farms']> {
+  return new Nftables(options);
+}
+
+interface Unit {
+  readonly key: FarmKey;
+  readonly farm: Farm | undefined;
+}
+
+class Nftables implements Driver<WantedDataplane, ReachedState['farms']> {
+  private readonly nft: Nft;
+  private readonly options: NftablesOptions;
+  private readonly port: number;
+  /** Undefined until the kernel was looked at. */
+  private reached: Reached | undefined;
+  private vips: Table<Address, true> = Table.empty();
+  /** The farms of the last apply, refused ones included, to compare the next with. */
+  private last: Table<FarmKey, Farm> = Table.empty();
+  private counts: ReachedState['farms'] = Table.empty();
+  private readonly problems = new Map<FarmKey, string>();
+  /** Farms that the last apply could not bring about: tried again by the next. */
+  private readonly failed = new Set<FarmKey>();
+  /** Commands that go ahead of the next transaction, in it: the table itself, so that it is never there without its farms. */
+  private lead = '';
+  private before: Before = [];
+  private standing: readonly string[] = [];
+
+  constructor(options: NftablesOptions) {
+    this.options = options;
+    this.nft = options.nft;
+    this.port = options.anycastPort ?? 9747;
+  }
+
+  async apply(
+    wanted: WantedDataplane,
+  ): Promise<{ readonly reached: ReachedState['farms']; readonly problems: readonly string[] }> {
+    if (this.reached === undefined) await this.start();
+    const vips = planVips(this.vips, wanted.vips);
+    this.vips = wanted.vips;
+    this.lead += render(vips);
+    const units = this.differing(wanted.farms);
+    this.failed.clear();
+    for (let at = 0; at < units.length; at += BATCH) await this.carryOut(units.slice(at, at + BATCH));
+    const leading = await this.runLead();
+    this.last = wanted.farms;
+    if (this.failed.size > 0 || leading.length > 0) await this.doubt();
+    return { reached: this.counts, problems: [...this.standing, ...leading, ...this.problems.values()] };
+  }
+
+  async release(): Promise<void> {
+    if (this.reached === undefined) await this.start();
+    this.options.cutter?.close();
+    await this.nft.run(`delete table ${TABLE}\n`);
+    restoreSysctls(this.options.sysctl, this.before);
+    this.nft.close();
+  }
+
+  detach(): void {
+    this.options.cutter?.close();
+    this.nft.close();
+  }
+
+  /** Takes up what the kernel holds, or has the table put in. */
+  private async start(): Promise<void> {
+    const { before, problems } = applySysctls(this.options.sysctl);
+    this.before = [...before, ...this.before];
+    this.standing = problems;
+    const found = await adopt(this.nft, this.port);
+    if (found.what === 'ours') {
+      this.reached = found.reached;
+      this.vips = found.vips;
+      this.options.log('info', 'dataplane-adopted', { farms: found.reached.farms.size });
+      return;
+    }
+    if (found.what === 'foreign')
+      this.options.log('notice', 'dataplane-replaced', { table: TABLE, reason: found.reason });
+    this.lead = `${found.what === 'foreign' ? `delete table ${TABLE}\n` : ''}${renderLayout(this.port)}`;
+    this.reached = NOTHING;
+  }
+
+  /** What may differ from what was reached; the first time, farms found in the kernel that nobody wants too. */
+  private differing(farms: Table<FarmKey, Farm>): Unit[] {
+    const keys = new Set<FarmKey>(this.failed);
+    for (const { key, before, after } of farms.changesSince(this.last))
+      if (before === undefined || after === undefined || !same(before, after)) keys.add(key);
+    if (this.last.size === 0) for (const key of this.reached?.farms.keys() ?? []) keys.add(key);
+    return [...keys].map(key => ({ key, farm: farms.get(key) }));
+  }
+
+  /** After a failure: if somebody took the table away, nothing that is remembered holds, and the next apply starts anew. */
+  private async doubt(): Promise<void> {
+    if ((await adopt(this.nft, this.port)).what === 'ours') return;
+    this.reached = undefined;
+    this.last = Table.empty();
+    this.vips = Table.empty();
+    this.lead = '';
+  }
+
+  /** Runs what is to go ahead alone, when no farm takes it along; gives the reason when it cannot be done. */
+  private async runLead(): Promise<readonly string[]> {
+    if (this.lead === '') return [];
+    const { ok, error } = await this.nft.run(this.lead);
+    if (!ok) return [`the table '${TABLE}' could not be set up: ${error}`];
+    this.lead = '';
+    return [];
+  }
+
+  /** Carries out the units in one transaction; if the kernel refuses it, halves it until what it refuses stands alone. */
+  private async carryOut(units: readonly Unit[]): Promise<void> {
+    let reached = this.reached ?? NOTHING;
+    const steps: Step[] = [];
+    const plans: FarmPlan[] = [];
+    for (const { key, farm } of units) {
+      const plan = planFarm(key, farm, reached);
+      ({ reached } = plan);
+      plans.push(plan);
+      steps.push(...plan.steps);
+    }
+    const text = this.lead + render(steps);
+    const { ok, error } = text === '' ? { ok: true, error: '' } : await this.nft.run(text);
+    if (ok) this.lead = '';
+    else if (this.lead !== '') {
+      if ((await this.runLead()).length === 0) return this.carryOut(units);
+      for (const { key } of units) this.failed.add(key);
+      return;
+    } else if (units.length > 1) {
+      await this.carryOut(units.slice(0, units.length >> 1));
+      return this.carryOut(units.slice(units.length >> 1));
+    }
+    if (ok) this.reached = reached;
+    const deaths: Death[] = [];
+    for (const [at, { key, farm }] of units.entries()) {
+      const problem = ok ? plans[at]!.problem : `farm ${key}: ${error}`;
+      if (problem === undefined) this.problems.delete(key);
+      else this.problems.set(key, problem);
+      if (ok) deaths.push(...plans[at]!.deaths);
+      else this.failed.add(key);
+      const there = this.reached?.farms.get(key);
+      if (!there) this.counts = this.counts.without(key);
+      else this.counts = this.counts.with(key, there.indices.size);
+      if (farm === undefined && problem === undefined) this.problems.delete(key);
+    }
+    if (deaths.length > 0) this.options.cutter?.cut(deaths, mark => !this.alive(mark));
+  }
+
+  private alive(mark: number): boolean {
+    const key = this.reached?.ids.get(`${farmOfMark(mark)}`);
+    const farm = key && this.reached?.farms.get(key);
+    if (farm) for (const index of farm.indices.values()) if (index === indexOfMark(mark)) return true;
+    return false;
+  }
+}
+
+/** Whether two farms are the same to the kernel, by value. */
+function same(a: Farm, b: Farm): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

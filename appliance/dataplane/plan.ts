@@ -1,0 +1,168 @@
+/**
+ * What must change in nf_tables, as values: the difference between what farms are and what they shall be. Pure.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import { familyOf } from '../../sdk/wire/address.ts';
+import type { Transport } from '../../sdk/wire/model.ts';
+import type { Farm, FarmKey } from '../desired/wanted.ts';
+import type { Table } from '../registry/table.ts';
+import { refusal } from './capabilities.ts';
+import { type Body, distinct, type Elements, layFarm } from './farm.ts';
+import { baseOf, chooseFarm, chooseIndex } from './mark.ts';
+
+/** A farm as it is in the kernel. */
+export interface ReachedFarm {
+  readonly id: number;
+  /** Index of each member, by memberName. */
+  readonly indices: ReadonlyMap<string, number>;
+  /** What it was made from; or, found in the kernel, its elements and the tag of its rules. */
+  readonly from: Farm | { readonly elements: Elements; readonly affinity: boolean; readonly tag: number };
+}
+
+/** All that is in the kernel, as far as is known. */
+export interface Reached {
+  readonly farms: Table<FarmKey, ReachedFarm>;
+  /** Number → key, so that none is given twice. */
+  readonly ids: Table<`${number}`, FarmKey>;
+  /** Direct farms of each VIP; a VIP with none is absent. */
+  readonly directs: Table<Address, number>;
+}
+
+/** A step; steps are carried out in order, all in one transaction. `set` may also be vips4, vips6, direct_vips4. */
+export type Step =
+  | { readonly do: 'delete' | 'add'; readonly element: string; readonly data: string }
+  | { readonly do: 'make-chains' | 'replace-chains'; readonly id: number; readonly body: Body }
+  | { readonly do: 'make-affinity'; readonly id: number; readonly body: Body }
+  | { readonly do: 'drop-chains'; readonly id: number; readonly affinity: boolean }
+  | { readonly do: 'drop-affinity'; readonly id: number };
+
+/** A member that is gone: the flows with this mark are to be cut. */
+export interface Death {
+  readonly mark: number;
+  readonly transport: Transport;
+  readonly mode: 'nat' | 'direct';
+}
+
+export interface FarmPlan {
+  readonly steps: readonly Step[];
+  readonly deaths: readonly Death[];
+  /** What is in the kernel once the steps are done. */
+  readonly reached: Reached;
+  /** Why the farm is left as it was, or left out. */
+  readonly problem: string | undefined;
+}
+
+/** The steps that bring one farm from what was reached to `farm` (undefined: out). */
+export function planFarm(key: FarmKey, farm: Farm | undefined, reached: Reached): FarmPlan {
+  const before = reached.farms.get(key);
+  const problem = farm && refusal(farm);
+  const wanted = problem === undefined ? farm : undefined;
+  const id = before?.id ?? chooseFarm(key, id => reached.ids.has(`${id}`));
+  if (id === undefined)
+    return { steps: [], deaths: [], reached, problem: `farm ${key}: no number is free for it` };
+
+  const old = before && layoutOf(before);
+  const indices = wanted ? chooseIndices(wanted, before?.indices ?? new Map()) : new Map<string, number>();
+  const next = wanted && layFarm(wanted, id, indices);
+  const directs = countDirect(reached.directs, old?.elements, next?.elements);
+  const steps: Step[] = [];
+  if (next && next.body.tag !== old?.tag) {
+    const { body } = next;
+    if (body.affinity > 0 && !old?.affinity) steps.push({ do: 'make-affinity', id, body });
+    steps.push({ do: old ? 'replace-chains' : 'make-chains', id, body });
+  }
+  steps.push(...difference(old?.elements ?? NONE, next?.elements ?? NONE), ...directs.steps);
+  if (old && !next) steps.push({ do: 'drop-chains', id, affinity: old.affinity });
+  if (old?.affinity && !next?.body.affinity) steps.push({ do: 'drop-affinity', id });
+
+  const deaths: Death[] = [];
+  const transport = key.split('|')[1] as Transport;
+  const mode = directVip(old?.elements) === undefined ? 'nat' : 'direct';
+  for (const [name, index] of before?.indices ?? [])
+    if (!indices.has(name)) deaths.push({ mark: baseOf(id) + index, transport, mode });
+
+  return {
+    steps,
+    deaths,
+    problem,
+    reached: {
+      farms: wanted ? reached.farms.with(key, { id, indices, from: wanted }) : reached.farms.without(key),
+      ids: wanted ? reached.ids.with(`${id}`, key) : reached.ids.without(`${id}`),
+      directs: directs.table,
+    },
+  };
+}
+
+/** The steps that bring the set of VIPs with anycast ARP from `before` to `wanted`. */
+export function planVips(before: Table<Address, true>, wanted: Table<Address, true>): readonly Step[] {
+  return [...wanted.changesSince(before)].map(({ key, after }) => ({
+    do: after ? 'add' : 'delete',
+    element: `vips${familyOf(key)} ${key}`,
+    data: '',
+  }));
+}
+
+const NONE: Elements = new Map();
+
+function layoutOf({ id, indices, from }: ReachedFarm): {
+  elements: Elements;
+  affinity: boolean;
+  tag: number;
+} {
+  if ('elements' in from) return from;
+  const { elements, body } = layFarm(from, id, indices);
+  return { elements, affinity: body.affinity > 0, tag: body.tag };
+}
+
+/** Members keep the index that they have; a new one gets its own. */
+function chooseIndices(farm: Farm, before: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const names = distinct(farm).map(member => member.name);
+  const indices = new Map<string, number>();
+  // An index that a member of before gives up is not for a new one at once: flows still carry it.
+  const taken = new Set(before.values());
+  for (const name of names) {
+    const index = before.get(name) ?? chooseIndex(name, index => taken.has(index)) ?? 0;
+    indices.set(name, index);
+    taken.add(index);
+  }
+  return indices;
+}
+
+/** Deletes first: an element with new data is first taken out, and the transaction makes it one. */
+function difference(before: Elements, after: Elements): Step[] {
+  const steps: Step[] = [];
+  for (const [element, data] of before)
+    if (after.get(element) !== data) steps.push({ do: 'delete', element, data });
+  for (const [element, data] of after)
+    if (before.get(element) !== data) steps.push({ do: 'add', element, data });
+  return steps;
+}
+
+/** The VIPs with at least one direct farm, told from the elements of a farm before and after. */
+function countDirect(
+  table: Table<Address, number>,
+  before: Elements | undefined,
+  after: Elements | undefined,
+): { readonly table: Table<Address, number>; readonly steps: readonly Step[] } {
+  const [gone, come] = [directVip(before), directVip(after)];
+  if (gone === come) return { table, steps: [] };
+  const steps: Step[] = [];
+  let next = table;
+  if (gone !== undefined) {
+    const left = (next.get(gone) ?? 1) - 1;
+    next = left > 0 ? next.with(gone, left) : next.without(gone);
+    if (left === 0) steps.push({ do: 'delete', element: `direct_vips4 ${gone}`, data: '' });
+  }
+  if (come !== undefined) {
+    const had = next.get(come) ?? 0;
+    next = next.with(come, had + 1);
+    if (had === 0) steps.push({ do: 'add', element: `direct_vips4 ${come}`, data: '' });
+  }
+  return { table: next, steps };
+}
+
+function directVip(elements: Elements | undefined): Address | undefined {
+  if (elements)
+    for (const [element, data] of elements) if (element.startsWith('restore4 ')) return data as Address;
+  return undefined;
+}

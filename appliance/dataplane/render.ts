@@ -1,0 +1,66 @@
+/** Steps as text of the nft language, one transaction. Pure. */
+
+import type { Body } from './farm.ts';
+import { AFFINE_CLIENTS, TABLE } from './layout.ts';
+import type { Step } from './plan.ts';
+
+/** Elements in one command: nft's netlink messages hold many, but not any number. */
+const ELEMENTS = 200;
+
+/**
+ * The commands of these steps. Elements of one set are gathered into one command; the order among commands is: chains and maps that
+ * elements name, elements out, elements in, chains and maps that nothing names any more.
+ */
+export function render(steps: readonly Step[]): string {
+  const before: string[] = [];
+  const after: string[] = [];
+  const out = new Map<string, string[]>();
+  const into = new Map<string, string[]>();
+  for (const step of steps) {
+    if (step.do === 'delete') gather(out, step.element);
+    else if (step.do === 'add') gather(into, step.element, step.data);
+    else if (step.do === 'make-affinity') before.push(...makeAffinity(step.id, step.body));
+    else if (step.do === 'make-chains')
+      before.push(`add chain ${TABLE} f${step.id}`, ...rules(step.id, step.body));
+    else if (step.do === 'replace-chains')
+      before.push(`flush chain ${TABLE} f${step.id}`, ...rules(step.id, step.body));
+    else if (step.do === 'drop-chains') after.push(`delete chain ${TABLE} f${step.id}`);
+    else if (step.do === 'drop-affinity')
+      after.push(`delete chain ${TABLE} t${step.id}`, `delete map ${TABLE} a${step.id}`);
+  }
+  const lines = [...before, ...elements('delete', out), ...elements('add', into), ...after];
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
+
+/** The map of clients, and the chain that keeps a client's entry young while packets pass. */
+function makeAffinity(id: number, { family }: Body): readonly string[] {
+  const type = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
+  return [
+    `add map ${TABLE} a${id} { type ${type} : mark; flags dynamic,timeout; size ${AFFINE_CLIENTS}; }`,
+    `add chain ${TABLE} t${id}`,
+  ];
+}
+
+function rules(id: number, body: Body): readonly string[] {
+  const lines = body.rules.map(rule => `add rule ${TABLE} f${id} ${rule}`);
+  if (body.affinity === 0) return lines;
+  const client = body.family === 4 ? 'ip saddr' : 'ip6 saddr';
+  const mark = body.mode === 'nat' ? 'ct mark' : 'meta mark';
+  const touch = `update @a${id} { ${client} timeout ${body.affinity}s : ${mark} }`;
+  return [...lines, `flush chain ${TABLE} t${id}`, `add rule ${TABLE} t${id} ${touch}`];
+}
+
+function gather(sets: Map<string, string[]>, element: string, data = ''): void {
+  const space = element.indexOf(' ');
+  const set = element.slice(0, space);
+  const text = element.slice(space + 1) + (data === '' ? '' : ` : ${data}`);
+  const list = sets.get(set);
+  if (list) list.push(text);
+  else sets.set(set, [text]);
+}
+
+function* elements(verb: string, sets: ReadonlyMap<string, readonly string[]>): Iterable<string> {
+  for (const [set, list] of sets)
+    for (let at = 0; at < list.length; at += ELEMENTS)
+      yield `${verb} element ${TABLE} ${set} { ${list.slice(at, at + ELEMENTS).join(', ')} }`;
+}

@@ -1,0 +1,148 @@
+/**
+ * A netlink socket (netlink(7)) by koffi: one request, its answers. It acts in the network namespace where it was opened.
+ */
+import koffi from 'koffi';
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
+const SOL_NETLINK = 270;
+const NETLINK_EXT_ACK = 11;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const EINTR = 4;
+const EAGAIN = 11;
+
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+
+/** A message as it came: its type and what is behind the 16-byte header. Valid only during the call. */
+export type OnMessage = (type: number, payload: Buffer) => void;
+
+export interface Netlink {
+  /**
+   * Sends a request (with its header; flags ACK or DUMP set) and reads until it is done. `onMessage` gets each answer. Between the
+   * pieces of a long dump the event loop runs. Rejects with what the kernel said.
+   */
+  request(message: Uint8Array, onMessage?: OnMessage): Promise<void>;
+  close(): void;
+}
+
+type Call = (...args: unknown[]) => number;
+
+const libc = koffi.load('libc.so.6');
+const socket = libc.func('int socket(int domain, int type, int protocol)') as Call;
+const send = libc.func('long send(int fd, const void *buf, size_t len, int flags)') as Call;
+const recv = libc.func('long recv(int fd, void *buf, size_t len, int flags)') as Call;
+const setsockopt = libc.func(
+  'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
+) as Call;
+const close = libc.func('int close(int fd)') as Call;
+const strerror = libc.func('const char *strerror(int number)') as unknown as (number: number) => string;
+
+/** Opens a netlink socket of a protocol (12 = NETLINK_NETFILTER, 0 = NETLINK_ROUTE). Throws when there is none. */
+export function openNetlink(protocol: number): Netlink {
+  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+  if (fd < 0) throw failure('socket(AF_NETLINK)');
+  option(fd, SOL_SOCKET, SO_RCVBUF, 1 << 20);
+  option(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+  // One page per recv is what the kernel fills at the least; 64 KiB lets a dump come in few calls.
+  const buffer = Buffer.alloc(65_536);
+  let queue: Promise<unknown> = Promise.resolve();
+  let open = true;
+
+  const exchange = async (message: Uint8Array, onMessage: OnMessage | undefined): Promise<void> => {
+    if (!open) throw new Error('the netlink socket is closed');
+    if (send(fd, message, message.length, 0) < 0) throw failure('netlink send');
+    for (;;) {
+      const length = recv(fd, buffer, buffer.length, MSG_DONTWAIT);
+      if (length < 0) {
+        const errno = koffi.errno();
+        if (errno !== EINTR && errno !== EAGAIN) throw failure('netlink recv');
+      } else if (read(buffer.subarray(0, length), onMessage)) return;
+      await new Promise(resolve => setImmediate(resolve));
+      if (!open) throw new Error('the netlink socket was closed');
+    }
+  };
+  return {
+    request(message, onMessage) {
+      const done = queue.then(() => exchange(message, onMessage));
+      queue = done.catch(() => {});
+      return done;
+    },
+    close() {
+      if (open) close(fd);
+      open = false;
+    },
+  };
+}
+
+/** Reads the messages of one datagram; true when the answer is complete. Throws the kernel's error. */
+function read(bytes: Buffer, onMessage: OnMessage | undefined): boolean {
+  let offset = 0;
+  while (offset + 16 <= bytes.length) {
+    const length = bytes.readUInt32LE(offset);
+    if (length < 16 || offset + length > bytes.length)
+      throw new Error('netlink: a message lies about its length');
+    const type = bytes.readUInt16LE(offset + 4);
+    const payload = bytes.subarray(offset + 16, offset + length);
+    if (type === NLMSG_ERROR || type === NLMSG_DONE) {
+      const errno = payload.length >= 4 ? -payload.readInt32LE(0) : 0;
+      if (errno > 0) throw Object.assign(new Error(`netlink: ${strerror(errno)}`), { errno });
+      return true;
+    }
+    onMessage?.(type, payload);
+    offset += (length + 3) & ~3;
+  }
+  return false;
+}
+
+function option(fd: number, level: number, name: number, value: number): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  setsockopt(fd, level, name, bytes, 4);
+}
+
+function failure(what: string): Error {
+  return new Error(`${what}: ${strerror(koffi.errno())}`);
+}
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const IPPROTO_RAW = 255;
+const SO_MARK = 36;
+const sendto = libc.func(
+  'long sendto(int fd, const void *buf, size_t len, int flags, const void *to, uint32_t tolen)',
+) as Call;
+
+/** Sends IP packets that hold their own header (raw(7), IPPROTO_RAW), with a mark that the packet filter sees. */
+export interface MarkedSender {
+  /** Whether the kernel took it. `to` is the 4 or 16 bytes of the destination. */
+  send(packet: Uint8Array, to: Uint8Array): boolean;
+  close(): void;
+}
+
+/** Opens raw sockets of both families. Throws without CAP_NET_RAW (and CAP_NET_ADMIN for the mark). */
+export function openMarkedSender(mark: number): MarkedSender {
+  const sockets = new Map<number, number>();
+  for (const family of [AF_INET, AF_INET6]) {
+    const fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+    if (fd < 0) throw failure('socket(SOCK_RAW)');
+    option(fd, SOL_SOCKET, SO_MARK, mark);
+    sockets.set(family, fd);
+  }
+  return {
+    send(packet, to) {
+      const family = to.length === 4 ? AF_INET : AF_INET6;
+      const name = Buffer.alloc(family === AF_INET ? 16 : 28);
+      name.writeUInt16LE(family, 0);
+      name.set(to, family === AF_INET ? 4 : 8);
+      return sendto(sockets.get(family), packet, packet.length, MSG_DONTWAIT, name, name.length) >= 0;
+    },
+    close() {
+      for (const fd of sockets.values()) close(fd);
+      sockets.clear();
+    },
+  };
+}
