@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a node of the reference network runs from its start: start.sh router | appliance | server | agent | service.
+# What a node of the reference network runs from its start: start.sh router | appliance | server, or one
+# part of that: routing | manager | service | agent.
 # containerlab adds the links and their addresses after that, so each role waits for them first.
 set -eu
 
@@ -18,7 +19,19 @@ routing() {
   vtysh -b
 }
 
+# What the node runs beside FRR; its process id is for whoever wants to end it.
+manager() {
+  echo $$ > /run/manager.pid
+  exec bivouac run --config /etc/bivouac/bivouac.json
+}
+
+agent() {
+  echo $$ > /run/agent.pid
+  exec bivouac agent --config /etc/bivouac/agent.json
+}
+
 service() {
+  echo $$ > /run/service.pid
   case "$SERVICE" in
     web) exec node /lab/apps/web.mjs --name "$(hostname)" --port 80 ;;
     mcu) exec node /lab/apps/mcu.mjs --name "$(hostname)" ;;
@@ -35,14 +48,16 @@ case "${1:-}" in
   appliance)
     addressed
     routing
-    exec bivouac run --config /etc/bivouac/bivouac.json
+    manager
     ;;
   server)
     addressed
     "$0" service &
-    exec bivouac agent --config /etc/bivouac/agent.json
+    agent
     ;;
+  routing) addressed; routing ;;
   service) service ;;
-  agent) exec bivouac agent --config /etc/bivouac/agent.json ;;
-  *) echo 'start.sh: router, appliance, server, service or agent' >&2; exit 2 ;;
+  manager) manager ;;
+  agent) agent ;;
+  *) echo 'start.sh: router, appliance, server, routing, manager, service or agent' >&2; exit 2 ;;
 esac

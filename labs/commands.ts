@@ -1,0 +1,147 @@
+/** The commands of the lab. Each gives its exit status. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { renderDot } from './graph/dot.ts';
+import { type Placement, pictureOf } from './graph/picture.ts';
+import { askPlacements } from './graph/placements.ts';
+import { renderSvg } from './graph/svg.ts';
+import { renderText } from './graph/text.ts';
+import { type Options, UsageError } from './options.ts';
+import { Lab, takeDown, takeDownStale } from './runner/lab.ts';
+import { isStale, list, load } from './runner/state.ts';
+import { perform } from './scenario/perform.ts';
+import type { Report } from './scenario/report.ts';
+import { scenarios } from './scenarios/index.ts';
+import type { Topology } from './topology/model.ts';
+import { parseTopology } from './topology/parse.ts';
+
+/** The project's directory: the bundle is one level below it, as this file is. */
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+type Command = (words: readonly string[], options: Options, signal: AbortSignal) => Promise<number>;
+
+export const usage = `usage: npm run lab                             bring the lab up, play the story, take it down
+       npm run lab -- run SCENARIO             the same with another scenario: ${Object.keys(scenarios).join(', ')}
+       npm run lab -- up                       bring it up, to stay
+       npm run lab -- exec NODE COMMAND…       run a command in a node
+       npm run lab -- graph [--svg F] [--dot F]  the network, and where each VIP lives now
+       npm run lab -- list                     the labs on this machine
+       npm run lab -- down                     take it down, and whatever killed runs have left
+options: --lab NAME (several labs side by side)  --file F (another containerlab file)  --json F (what was measured)`;
+
+export const commands: Readonly<Record<string, Command>> = {
+  story: (_words, options, signal) => play(Object.keys(scenarios)[0]!, options, signal),
+
+  run: ([name, ...more], options, signal) => {
+    if (name === undefined || more.length > 0) throw new UsageError('run takes the name of one scenario');
+    return play(name, options, signal);
+  },
+
+  async up(_words, options, signal) {
+    await tidy();
+    const topology = readTopology(options);
+    const id = options.lab ?? topology.name;
+    await Lab.up(topology, { id, root: ROOT, stays: true, signal });
+    console.log(
+      `${topology.nodes.size} nodes are up: npm run lab -- exec ${[...topology.nodes.keys()][0]} ip route`,
+    );
+    return 0;
+  },
+
+  async down(_words, options) {
+    await tidy();
+    const id = nameOf(options);
+    const there = list().includes(id);
+    await takeDown(id);
+    console.log(there ? `lab '${id}' is down` : `no lab named '${id}' was up`);
+    return 0;
+  },
+
+  exec([name, ...command], options) {
+    if (name === undefined || command.length === 0) throw new UsageError('exec takes a node and a command');
+    return Lab.open(nameOf(options), parseFile).node(name).attach(command);
+  },
+
+  async graph(_words, options) {
+    const id = nameOf(options);
+    let placements: readonly Placement[] = [];
+    let topology: Topology;
+    if (load(id)) {
+      const lab = Lab.open(id, parseFile);
+      topology = lab.topology;
+      const answer = await askPlacements(lab);
+      placements = answer.placements;
+      if (answer.silent.length > 0) console.error(`no manager answers at ${answer.silent.join(', ')}`);
+    } else {
+      topology = readTopology(options);
+      console.error(`no lab named '${id}' is up: this is the network as the file has it`);
+    }
+    const picture = pictureOf(topology, placements);
+    if (options.svg) writeFileSync(options.svg, renderSvg(picture));
+    if (options.dot) writeFileSync(options.dot, renderDot(picture));
+    if (!options.svg && !options.dot) process.stdout.write(renderText(picture));
+    return 0;
+  },
+
+  async list() {
+    for (const id of list()) {
+      const state = load(id);
+      const owner = state?.owner ? `of process ${state.owner.pid}` : 'stays';
+      if (state) console.log(`${id}  ${state.file}  ${isStale(state) ? 'left behind' : owner}`);
+    }
+    return 0;
+  },
+};
+
+/** Brings a lab of its own up, plays, and takes it down whatever happened. */
+async function play(name: string, options: Options, signal: AbortSignal): Promise<number> {
+  const scenario = scenarios[name];
+  if (!scenario) throw new UsageError(`there is no scenario '${name}': ${Object.keys(scenarios).join(', ')}`);
+  await tidy();
+  const topology = readTopology(options);
+  const id = options.lab ?? `${topology.name}-${process.pid}`;
+  const start = performance.now();
+  const lab = await Lab.up(topology, {
+    ...{ id, root: ROOT, signal },
+    ...(scenario.hold ? { hold: scenario.hold } : {}),
+  });
+  try {
+    console.log(`${topology.nodes.size} nodes up in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+    const report = await unlessAborted(perform(name, scenario, lab, console.log, signal), signal);
+    if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    console.log(summary(report, performance.now() - start));
+    return report.ok ? 0 : 1;
+  } finally {
+    await lab.down();
+  }
+}
+
+function summary({ steps, ok, scenario }: Report, ms: number): string {
+  const seconds = (ms / 1000).toFixed(1);
+  const count = `${steps.length} step${steps.length === 1 ? '' : 's'}`;
+  return ok
+    ? `${scenario}: ${count}, all good, ${seconds} s`
+    : `${scenario}: FAILED at step ${steps.length}, ${seconds} s`;
+}
+
+/** The work's outcome, or the abort's reason as soon as it comes: a step may be waiting for something that never will. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  return Promise.race([work, aborted]);
+}
+
+async function tidy(): Promise<void> {
+  for (const id of await takeDownStale()) console.error(`took down '${id}', which a killed run had left`);
+}
+
+const fileOf = (options: Options): string => resolve(options.file ?? join(ROOT, 'containerlab.yml'));
+
+const parseFile = (file: string): Topology => parseTopology(file, readFileSync(file, 'utf8'));
+
+const readTopology = (options: Options): Topology => parseFile(fileOf(options));
+
+/** The lab that is meant: by its own name, or by its file's. */
+const nameOf = (options: Options): string => options.lab ?? readTopology(options).name;

@@ -1,0 +1,28 @@
+/** Asks the managers of a running lab where each VIP lives now. */
+import type { Lab } from '../runner/lab.ts';
+import type { Placement } from './picture.ts';
+
+/** A row of `bivouac show services --json`, as far as the picture needs it. */
+interface ServiceRow {
+  readonly service: string;
+  readonly server: string;
+  readonly vip: string;
+  readonly state: string;
+}
+
+/** What all managers that answer say; those that do not are in `silent`. */
+export async function askPlacements(
+  lab: Lab,
+): Promise<{ readonly placements: readonly Placement[]; readonly silent: readonly string[] }> {
+  const managers = [...lab.topology.nodes.values()].filter(node => node.group === 'appliance');
+  const silent: string[] = [];
+  const answers = await Promise.all(
+    managers.map(async ({ name }) => {
+      const { status, stdout } = await lab.node(name).exec(['bivouac', 'show', 'services', '--json']);
+      if (status === 0) return (JSON.parse(stdout) as ServiceRow[]).map(row => ({ ...row, manager: name }));
+      silent.push(name);
+      return [];
+    }),
+  );
+  return { placements: answers.flat(), silent };
+}

@@ -1,0 +1,5 @@
+/** All scenarios by name. The first is what `npm run lab` plays. */
+import type { Scenario } from '../scenario/scenario.ts';
+import { network } from './network.ts';
+
+export const scenarios: Readonly<Record<string, Scenario>> = { network };
