@@ -1,0 +1,72 @@
+/**
+ * Heartbeats of one connection (docs/protocol.md, Heartbeats): one is sent when nothing else was for an interval; three intervals
+ * in which nothing came end the connection.
+ */
+import type { Clock, Timer } from '../transport/environment.ts';
+
+/** Silent intervals after which the manager counts as lost. */
+export const SILENT_INTERVALS = 3;
+
+/** ms: sums of fractional times come out a little off, and a timer must not be set again for nothing. */
+const GRAIN = 0.5;
+
+export class Pulse {
+  private readonly clock: Clock;
+  private readonly interval: number;
+  private readonly beat: () => void;
+  private readonly lost: (reason: string) => void;
+  private lastSent: number;
+  private lastHeard: number;
+  private sending: Timer | undefined;
+  private hearing: Timer | undefined;
+
+  /** `interval` in ms. */
+  constructor(clock: Clock, interval: number, beat: () => void, lost: (reason: string) => void) {
+    this.clock = clock;
+    this.interval = interval;
+    this.beat = beat;
+    this.lost = lost;
+    this.lastSent = clock.now();
+    this.lastHeard = clock.now();
+    this.armSending();
+    this.armHearing(clock.now() + interval * SILENT_INTERVALS);
+  }
+
+  /** Something was sent. */
+  sent(): void {
+    this.lastSent = this.clock.now();
+  }
+
+  /** Something came. */
+  heard(): void {
+    this.lastHeard = this.clock.now();
+  }
+
+  stop(): void {
+    this.sending?.cancel();
+    this.hearing?.cancel();
+  }
+
+  private armSending(): void {
+    const due = this.lastSent + this.interval;
+    this.sending = this.clock.after('heartbeat', due - this.clock.now(), () => {
+      if (this.clock.now() - this.lastSent >= this.interval - GRAIN) {
+        this.beat();
+        this.sent();
+      }
+      this.armSending();
+    });
+  }
+
+  private armHearing(due: number): void {
+    this.hearing = this.clock.after('silence', due - this.clock.now(), () => {
+      const now = this.clock.now();
+      const silent = now - this.lastHeard;
+      const limit = this.interval * SILENT_INTERVALS;
+      if (silent < limit - GRAIN) this.armHearing(this.lastHeard + limit);
+      // This process itself stood still: what the manager sent meanwhile is still to be read.
+      else if (now - due > this.interval) this.armHearing(now + this.interval);
+      else this.lost(`nothing heard for ${Math.round(silent)} ms (${SILENT_INTERVALS} heartbeats)`);
+    });
+  }
+}
