@@ -1,7 +1,7 @@
 /**
  * How VIPs reach the network's routers.
  */
-import type { Address, Prefix } from '../../sdk/wire/address.ts';
+import { type Address, type Prefix, parseAddress, parsePrefix } from '../../sdk/wire/address.ts';
 
 /**
  * `internal`: the VIP is an address of loopback that OSPF advertises as a stub of the router LSA. Heals fastest when a router
@@ -74,13 +74,15 @@ export function problemsOf(config: RoutingConfig): readonly string[] {
       `routing: metric ${metric}: 1 to ${most}`,
     );
   claim(new Set(metrics).size === metrics.length, `routing: metrics ${metrics.join(', ')}: each only once`);
+  for (const prefix of config.prefixes)
+    claim(parsePrefix(prefix) === prefix, `routing: '${prefix}' is not a prefix with its host bits zero`);
   if (ospf === undefined) return problems;
   claim(ospf.interfaces.length > 0, 'routing: no interface for OSPF: name the links to the neighbours');
   for (const name of ospf.interfaces)
     claim(/^[^\s/]{1,15}$/.test(name) && name !== 'lo', `routing: '${name}' is not the name of a link`);
-  const { routerId, hello, bfd, authentication } = ospf;
-  if (routerId !== undefined)
-    claim(/^\d+(\.\d+){3}$/.test(routerId), `routing: router ID '${routerId}': a dotted quad`);
+  const { area, routerId, hello, bfd, authentication } = ospf;
+  claim(isQuad(area), `routing: area '${area}': a dotted quad`);
+  if (routerId !== undefined) claim(isQuad(routerId), `routing: router ID '${routerId}': a dotted quad`);
   if (hello !== undefined)
     claim(Number.isInteger(hello) && hello >= 1 && hello <= 16_383, `routing: hello ${hello}: 1 to 16383 s`);
   if (bfd !== undefined) {
@@ -96,3 +98,5 @@ export function problemsOf(config: RoutingConfig): readonly string[] {
   }
   return problems;
 }
+
+const isQuad = (text: string): boolean => !text.includes(':') && parseAddress(text) === text;

@@ -74,14 +74,14 @@ function ospfBlocks(
   const loopback = ['interface lo', `ip ospf area ${area}`, `ip ospf cost ${config.metrics[0]}`];
   return [
     ...links,
-    ...(external ? [] : [loopback]),
+    // Before what refers to them: FRR looks at a route-map that comes later only after five seconds.
+    ...(external ? [...lists('ip', NAMESPACE, prefixes, 32), ...steps(config.metrics)] : [loopback]),
     [
       'router ospf',
       ...(routerId === undefined ? [] : [`ospf router-id ${routerId}`]),
       ...(config.tune ? OSPF_TIMERS : []),
       ...(external ? [`redistribute kernel metric-type 1 route-map ${NAMESPACE}`] : []),
     ],
-    ...(external ? [...lists('ip', NAMESPACE, prefixes, 32), ...steps(config.metrics)] : []),
   ];
 }
 
@@ -142,24 +142,19 @@ function ospf6Blocks(
         ]),
   ]);
   const loopback = ['interface lo', `ipv6 ospf6 area ${area}`, `ipv6 ospf6 cost ${config.metrics[0]}`];
+  const map = [
+    `route-map ${six} permit 10`,
+    `match ipv6 address prefix-list ${six}-VIPS`,
+    `set metric ${config.metrics[0]}`,
+  ];
   return [
     ...links,
-    ...(external ? [] : [loopback]),
+    ...(external ? [...lists('ipv6', six, prefixes, 128), map] : [loopback]),
     [
       'router ospf6',
       ...(routerId === undefined ? [] : [`ospf6 router-id ${routerId}`]),
       ...(config.tune ? OSPF6_TIMERS : []),
       ...(external ? [`redistribute kernel metric-type 1 route-map ${six}`] : []),
     ],
-    ...(external
-      ? [
-          ...lists('ipv6', six, prefixes, 128),
-          [
-            `route-map ${six} permit 10`,
-            `match ipv6 address prefix-list ${six}-VIPS`,
-            `set metric ${config.metrics[0]}`,
-          ],
-        ]
-      : []),
   ];
 }
