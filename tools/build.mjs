@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildSdk } from './build-sdk.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -67,3 +68,5 @@ for (const name of ['koffi', `@koromix/koffi-linux-${process.arch}`]) {
     filter: path => !unneeded.test(path.slice(at(`node_modules/${name}`).length)),
   });
 }
+
+if (existsSync(at('sdk/index.ts'))) await buildSdk(root);

@@ -8,7 +8,7 @@ function scene(plans: Record<string, { readonly after: number; readonly fails?: 
   const log: string[] = [];
   const discarded: string[] = [];
   const controller = new AbortController();
-  const running = race(Object.keys(plans), {
+  const running = race<string, string>(Object.keys(plans), {
     clock,
     delay,
     signal: controller.signal,

@@ -37,7 +37,7 @@ const refusing =
     times = 1,
   ) =>
   (message: ServerMessage) => {
-    if (message.type !== type || times-- <= 0) return undefined;
+    if (message.type !== type || !('transaction' in message) || times-- <= 0) return undefined;
     return [{ type: 'refused' as const, transaction: message.transaction, code, sentence: '' }];
   };
 
