@@ -20,8 +20,6 @@ export interface Drawn {
   readonly addresses: readonly string[];
   /** Distance from the first node of the file, in links. */
   readonly rank: number;
-  /** Place within the rank, from 0. */
-  readonly column: number;
   /** The neighbour through which the rank was found; undefined for the first node. */
   readonly parent: string | undefined;
   readonly placements: readonly Placement[];
@@ -33,7 +31,7 @@ export interface Picture {
   readonly links: readonly Link[];
 }
 
-/** Ranks the nodes by distance from the first one, children beside each other under their parents. */
+/** Ranks the nodes by distance from the first one, in the order in which they are found. */
 export function pictureOf(topology: Topology, placements: readonly Placement[]): Picture {
   const near = new Map<string, string[]>();
   for (const { a, b } of topology.links) {
@@ -41,13 +39,10 @@ export function pictureOf(topology: Topology, placements: readonly Placement[]):
     near.set(b.node, [...(near.get(b.node) ?? []), a.node]);
   }
   const drawn = new Map<string, Drawn>();
-  const columns: number[] = [];
   const place = (name: string, rank: number, parent: string | undefined): void => {
-    const column = columns[rank] ?? 0;
-    columns[rank] = column + 1;
     const node = topology.nodes.get(name)!;
     const own = placements.filter(placement => placement.server === name);
-    drawn.set(name, { node, addresses: addressesOf(node), rank, column, parent, placements: own });
+    drawn.set(name, { node, addresses: addressesOf(node), rank, parent, placements: own });
   };
   // A component that is not linked to the first node begins a picture of its own beside it.
   for (const root of topology.nodes.keys()) {

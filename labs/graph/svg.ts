@@ -1,7 +1,7 @@
 /** The picture as SVG: one row a rank, each node a box with its addresses and the VIPs that live there. */
 import type { Drawn, Picture } from './picture.ts';
 
-const BOX = 150;
+const BOX = 170;
 const GAP = 16;
 const LINE = 15;
 const ROW = 90;
@@ -75,4 +75,4 @@ function renderBox({ drawn, x, y, lines }: Placed): string[] {
 }
 
 const xml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');

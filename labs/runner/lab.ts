@@ -87,9 +87,10 @@ export class Lab {
     if (!state || Object.keys(state.nodes).length === 0)
       throw new Error(`no lab named '${id}' is up: npm run lab -- up`);
     const topology = parse(state.file);
-    const nodes = Object.entries(state.nodes).map(
-      ([name, node]) => [name, new LabNode(id, name, node, topology.nodes.get(name)?.command ?? [])] as const,
-    );
+    const nodes = [...topology.nodes.values()].flatMap(({ name, command }) => {
+      const node = state.nodes[name];
+      return node ? [[name, new LabNode(id, name, node, command)] as const] : [];
+    });
     return new Lab(id, topology, new Map(nodes));
   }
 

@@ -1,0 +1,59 @@
+/** The reference network's file, as containerlab itself would judge it, and as its readers rely on it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { addressesOf } from '../../../labs/graph/picture.ts';
+import { parseTopology } from '../../../labs/topology/parse.ts';
+
+const file = new URL('../../../containerlab.yml', import.meta.url).pathname;
+const text = readFileSync(file, 'utf8');
+const topology = parseTopology(file, text);
+
+/** https://containerlab.dev/clab.schema.json, BSD-3-Clause, as published by the containerlab project (srl-labs/containerlab). */
+const schema = JSON.parse(
+  readFileSync(new URL('../../support/clab.schema.json', import.meta.url), 'utf8'),
+) as object;
+
+test("valid against containerlab's published schema", () => {
+  const ajv = new Ajv({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  const validate = ajv.compile(schema);
+  validate(parse(text));
+  expect(validate.errors ?? []).toEqual([]);
+});
+
+test('the schema is not blind: a misspelt kind fails', () => {
+  const ajv = new Ajv({ strict: false });
+  addFormats.default(ajv);
+  const validate = ajv.compile(schema);
+  expect(validate(parse(text.replace('kind: linux', 'kind: lynux')))).toBe(false);
+});
+
+test('three cells with an appliance, a switch, servers and a client each, and a headquarters', () => {
+  const groups = (cell: string): string[] =>
+    [...topology.nodes.values()].filter(node => node.name.startsWith(`${cell}-`)).map(node => node.group);
+  for (const cell of ['a', 'b', 'c'])
+    expect(new Set(groups(cell))).toEqual(new Set(['appliance', 'switch', 'server', 'client']));
+  const services = [...topology.nodes.values()]
+    .filter(node => node.name.startsWith('a-'))
+    .map(node => node.env['SERVICE'])
+    .filter(service => service !== undefined);
+  expect(services.toSorted()).toEqual(['mcu', 'mcu', 'web', 'web', 'web']);
+  expect(topology.nodes.get('hq')?.group).toBe('router');
+});
+
+test('no address is given twice', () => {
+  const addresses = [...topology.nodes.values()].flatMap(addressesOf);
+  expect(addresses.length).toBeGreaterThan(20);
+  expect(new Set(addresses).size).toBe(addresses.length);
+});
+
+test("every node's own files are in the repository", () => {
+  const own = [...topology.nodes.values()]
+    .flatMap(node => node.binds)
+    .filter(bind => bind.source.includes('/labs/'));
+  expect(own.length).toBeGreaterThan(20);
+  expect(own.filter(bind => !existsSync(bind.source))).toEqual([]);
+});

@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest';
+import { readOptions, UsageError } from '../../../labs/options.ts';
+
+describe('the words behind npm run lab --', () => {
+  test('nothing means the story', () => {
+    expect(readOptions([])).toMatchObject({ command: 'story', words: [] });
+  });
+
+  test('options stand anywhere', () => {
+    expect(readOptions(['run', 'network', '--json', 'f'])).toMatchObject({
+      command: 'run',
+      words: ['network'],
+      options: { json: 'f', lab: undefined },
+    });
+    expect(readOptions(['--json', 'f'])).toMatchObject({ command: 'story', options: { json: 'f' } });
+  });
+
+  test('what follows the node of exec belongs to its command', () => {
+    expect(readOptions(['exec', 'hq', 'ip', '-4', '--json', 'route'])).toMatchObject({
+      command: 'exec',
+      words: ['hq', 'ip', '-4', '--json', 'route'],
+      options: { json: undefined },
+    });
+    expect(readOptions(['exec', '--lab', 'x', 'hq', 'exec'])).toMatchObject({
+      words: ['hq', 'exec'],
+      options: { lab: 'x' },
+    });
+  });
+
+  test('an unknown option is refused', () => {
+    expect(() => readOptions(['up', '--colour'])).toThrow(UsageError);
+  });
+});
