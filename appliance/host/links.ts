@@ -28,6 +28,8 @@ const closed: object[] = [];
  * An interface that goes down and comes back, or is made anew under its old name, is opened again within a second;
  * `onProblem` hears of it. In between nothing is received, and what is sent is lost.
  *
+ * A filter must not say `inbound` or `outbound`: libpcap looks at the first frame itself, cannot tell, and drops it.
+ *
  * Of the kernel-side ring: libpcap cuts it into slots of the greatest frame, and while an interface has segmentation or receive
  * offload on that is 64 KiB, so a ring of 4 MiB holds 60 frames however short they are. It is all in the process's RSS.
  *

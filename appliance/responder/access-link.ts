@@ -1,13 +1,18 @@
 /**
  * One access link: opened when it is there and up, its frames handed to anycast ARP and to ordinary ARP, opened again later if it goes.
  */
+import type { Mac } from '../../sdk/wire/address.ts';
 import type { Link, LinkSocket, Links, Log } from '../host/ports.ts';
 import type { ArpKeeper } from './arp-keeper.ts';
 import { operationOf, type Station, sameStation } from './frame.ts';
 import type { LinkCarrier } from './link-carrier.ts';
 
-/** Not what this host sends itself; requests, replies and anycast queries only, so that the rest never leaves the kernel. */
-export const LINK_FILTER = 'inbound and arp and (arp[6:2] = 1 or arp[6:2] = 2 or arp[6:2] = 24)';
+/**
+ * Requests, replies and anycast queries only, and not what this station sends itself: the rest never leaves the kernel. (The word
+ * `inbound` would say the latter, but libpcap cannot evaluate it for the first frame, and drops that.)
+ */
+export const linkFilter = (own: Mac): string =>
+  `arp and (arp[6:2] = 1 or arp[6:2] = 2 or arp[6:2] = 24) and not ether src ${own}`;
 
 export interface AccessLinkOptions {
   readonly name: string;
@@ -56,15 +61,15 @@ export class AccessLink {
       this.complain(link === undefined ? 'there is no such interface' : 'it is down');
       return;
     }
-    if (this.socket !== undefined && link.index !== this.index) this.shut();
     const before = this.station;
+    if (this.socket !== undefined && (link.index !== this.index || before?.mac !== station.mac)) this.shut();
     this.station = station;
     this.index = link.index;
     this.parts ??= this.options.make(station, frame => this.socket?.send(frame));
-    const opened = this.socket === undefined && this.tryOpen();
+    const opened = this.socket === undefined && this.tryOpen(station.mac);
     if (!opened && before !== undefined && sameStation(before, station)) return;
     this.parts.carrier.setStation(station);
-    if (opened || before?.mac !== station.mac) this.parts.keeper.setStation(station);
+    if (opened) this.parts.keeper.setStation(station);
   }
 
   close(): void {
@@ -73,10 +78,10 @@ export class AccessLink {
     this.socket = undefined;
   }
 
-  private tryOpen(): boolean {
+  private tryOpen(own: Mac): boolean {
     const { links, ring, log } = this.options;
     try {
-      this.socket = links.open(this.name, LINK_FILTER, ring, frame => this.receive(frame));
+      this.socket = links.open(this.name, linkFilter(own), ring, frame => this.receive(frame));
     } catch (error) {
       this.complain((error as Error).message);
       return false;

@@ -84,7 +84,7 @@ const roles: Record<string, (options: RoleOptions) => Promise<unknown>> = {
     const { default: cap } = await import('cap');
     const capture = new cap.Cap();
     const buffer = new Uint8Array(2048);
-    capture.open(link, 'inbound and arp[6:2] = 24', ring, buffer);
+    capture.open(link, 'arp[6:2] = 24', ring, buffer);
     const { mac } = (await linuxLinks()).list().find(({ name }) => name === link)!;
     const own = Uint8Array.from(mac.split(':'), part => Number.parseInt(part, 16));
     const answer = new Uint8Array(300);
