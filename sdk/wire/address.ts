@@ -93,21 +93,22 @@ function parse6(text: string): Uint8Array | undefined {
   if (text.length > 45) return undefined;
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
-  const head = groups(halves[0] ?? '');
-  const tail = groups(halves[1] ?? '');
+  // RFC 4291 §2.2: a dotted quad stands at the very end only.
+  const head = groups(halves[0] ?? '', halves.length === 1);
+  const tail = groups(halves[1] ?? '', true);
   if (head === undefined || tail === undefined) return undefined;
   const missing = 16 - head.length - tail.length;
   if (halves.length === 2 ? missing < 2 : missing !== 0) return undefined;
   return Uint8Array.from([...head, ...new Array<number>(missing).fill(0), ...tail]);
 }
 
-function groups(text: string): number[] | undefined {
+function groups(text: string, isLast: boolean): number[] | undefined {
   if (text === '') return [];
   const bytes: number[] = [];
   const parts = text.split(':');
   for (const [index, part] of parts.entries()) {
     if (part.includes('.')) {
-      const four = index === parts.length - 1 ? parse4(part) : undefined;
+      const four = isLast && index === parts.length - 1 ? parse4(part) : undefined;
       if (four === undefined) return undefined;
       bytes.push(...four);
     } else {

@@ -1,4 +1,4 @@
-/** Answers ahead of their queries: parts, templates, and what of a query decides its answer (docs/protocol.md §7.3…7.5). */
+/** Answers ahead of their queries: parts, templates, and what can be seen of a query without decoding it (docs/protocol.md §7.3…7.5). */
 import { encodeAnycast, MAX_ANSWERED_SERVERS, NONCE_AT, NONCE_END } from './anycast.ts';
 import { address, cookie, score } from './elements.ts';
 import { WireError } from './errors.ts';
@@ -9,7 +9,7 @@ import type { AnycastMessage, RefusalCode } from './messages.ts';
 import type { AnsweredServer } from './model.ts';
 import { MESSAGE } from './numbers.ts';
 import { SIGNATURE_SIZE } from './signing.ts';
-import { ELEMENT_HEADER, MANDATORY, NUMBER_MASK, readU16, TlvWriter } from './tlv.ts';
+import { ELEMENT_HEADER, MANDATORY, readU16, TlvWriter } from './tlv.ts';
 
 export type Answer = Extract<AnycastMessage, { type: 'answer' }>;
 export type Query = Extract<AnycastMessage, { type: 'query' }>;
@@ -18,8 +18,6 @@ export type Query = Extract<AnycastMessage, { type: 'query' }>;
 export const MAX_PARTS = 1024;
 /** Fits the minimum MTU of IPv6 (RFC 8200 §5) under its header and UDP's. */
 export const SAFE_DATAGRAM = 1232;
-/** Behind the ARP body in a frame with the usual MTU of 1500. */
-export const FRAME_ROOM = 1472;
 /** A UDP query without a cookie is padded to at least this, so that a `cookie` message is never longer than it. */
 export const LEAST_QUERY = 64;
 
@@ -107,53 +105,25 @@ function sizeOf<T>(element: Element<T>, value: T): number {
   return room.at;
 }
 
-/** An answer's bytes with a zero nonce, to be given each query's own by `withNonce`. */
+/** An answer's bytes with a zero nonce, to be given each query's own at NONCE_AT. */
 export const answerTemplate = (answer: Answer): Uint8Array => encodeAnycast({ ...answer, nonce: ZERO_NONCE });
-
-/** A copy of the template that answers `query`, which is known to be one (`queryKey`). Cheap: one copy, no decoding. */
-export function withNonce(template: Uint8Array, query: Uint8Array): Uint8Array {
-  const answer = new Uint8Array(template);
-  for (let at = NONCE_AT; at < NONCE_END; at++) answer[at] = query[at]!;
-  return answer;
-}
 
 /** The nonce that the bytes begin with, if they are long enough to have one: so that even a bad query can be refused. */
 export const nonceOf = (bytes: Uint8Array): Uint8Array | undefined =>
   bytes.length >= NONCE_END ? Uint8Array.from(bytes.subarray(NONCE_AT, NONCE_END)) : undefined;
 
-const MAGIC_VERSION = 0x425601;
-const NONCE_TYPE = 0x8001;
 const COOKIE_TYPE = cookie.number | MANDATORY;
 
 /**
- * Of a query's bytes, what decides its answer (all behind nonce and cookie), as a key of a cache of templates; undefined if
- * the bytes do not begin as a canonical version-1 query does. No element is decoded: a key is worth an answer only
- * after the same bytes went once through decodeAnycast.
+ * The cookie that a query carries, as a view of its bytes; undefined if none stands right behind the nonce, where senders put it
+ * (docs/protocol.md §7.5). Nothing is decoded: `bytes` may be anything.
  */
-export function queryKey(bytes: Uint8Array): string | undefined {
-  const start = keyStart(bytes);
-  if (start === 0 || bytes.length - start > 1024) return undefined;
-  let key = '';
-  for (let at = start; at < bytes.length; at++) key += String.fromCharCode(bytes[at]!);
-  return key;
-}
-
-/** The cookie that a canonical query carries behind its nonce, as a view; undefined without one. */
 export function queryCookie(bytes: Uint8Array): Uint8Array | undefined {
-  const start = keyStart(bytes);
-  return start <= NONCE_END ? undefined : bytes.subarray(NONCE_END + ELEMENT_HEADER, start);
-}
-
-function keyStart(bytes: Uint8Array): number {
-  if (bytes.length < NONCE_END || bytes[3] !== MESSAGE.query) return 0;
-  if (((bytes[0]! << 16) | readU16(bytes, 1)) !== MAGIC_VERSION) return 0;
-  if (HEADER + readU16(bytes, 4) !== bytes.length) return 0;
-  if (readU16(bytes, HEADER) !== NONCE_TYPE || readU16(bytes, HEADER + 2) !== 8) return 0;
-  if (bytes.length < NONCE_END + ELEMENT_HEADER || readU16(bytes, NONCE_END) !== COOKIE_TYPE)
-    return NONCE_END;
+  const start = NONCE_END + ELEMENT_HEADER;
+  if (!isQuery(bytes) || bytes.length < start || readU16(bytes, NONCE_END) !== COOKIE_TYPE) return undefined;
   const length = readU16(bytes, NONCE_END + 2);
-  const end = NONCE_END + ELEMENT_HEADER + length;
-  return length >= 8 && length <= 32 && end <= bytes.length ? end : 0;
+  const fits = length >= 8 && length <= 32 && start + length <= bytes.length;
+  return fits ? bytes.subarray(start, start + length) : undefined;
 }
 
 /** The query with as much padding as makes it `size` bytes long (up to 4 more where 1…4 would be missing). */
@@ -177,6 +147,6 @@ export function encodeQueryRefusal(
   return undefined;
 }
 
-/** Whether the bytes are a query at all, whatever else they hold. */
+/** Whether the bytes begin as a query does, whatever else they hold. */
 export const isQuery = (bytes: Uint8Array): boolean =>
-  bytes.length >= HEADER && bytes[3] === MESSAGE.query && (readU16(bytes, 0) & NUMBER_MASK) === 0x4256;
+  bytes.length >= HEADER && bytes[0] === 0x42 && bytes[1] === 0x56 && bytes[3] === MESSAGE.query;

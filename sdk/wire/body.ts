@@ -1,5 +1,4 @@
 /** A message's body: its number and its record of elements, for registration.ts and anycast.ts. */
-import { locate, type WireError } from './errors.ts';
 import { closeHeader, HEADER, openHeader } from './header.ts';
 import type { RecordCodec } from './layout.ts';
 import { TlvWriter } from './tlv.ts';
@@ -26,7 +25,3 @@ export function decodeBody<T>(body: Body<T>, bytes: Uint8Array, at: number, leng
   const message = at === 0 ? bytes : bytes.subarray(at);
   return body.codec.read(message, HEADER, HEADER + length);
 }
-
-/** The same error with the message's transaction, so that it can be answered. */
-export const ofTransaction = (error: WireError, transaction: number): WireError =>
-  locate(error, { transaction });

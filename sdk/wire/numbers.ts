@@ -1,11 +1,7 @@
 /** Message types (docs/protocol.md §3.1), and the blocks of numbers that are set aside for what is not specified yet. */
 import type { AnycastMessage, RegistrationMessage } from './messages.ts';
 
-export const MESSAGE: Readonly<
-  Record<Exclude<RegistrationMessage['type'], 'heartbeat'> | 'heartbeat', number>
-> & {
-  readonly [Type in AnycastMessage['type']]: number;
-} = {
+export const MESSAGE: Readonly<Record<(RegistrationMessage | AnycastMessage)['type'], number>> = {
   // From a server
   register: 0x01,
   'lease-request': 0x02,
