@@ -10,6 +10,7 @@ import {
   verify as verifySignature,
 } from 'node:crypto';
 import type { ManagerId, ServerId } from '../../sdk/wire/model.ts';
+import { ED25519_SPKI } from './net-certificate.ts';
 import type { Signer, Verify } from './ports.ts';
 
 /** The identity of a key's holder, from the DER of its SPKI: a ServerId and a ManagerId are made alike. */
@@ -41,13 +42,11 @@ function readPrivateKey(pem: string): KeyObject {
   }
 }
 
-/** SPKI of Ed25519 is this and 32 bytes (RFC 8410 §4); anything else is not parsed at all. */
-const ED25519_SPKI = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00);
-
 /** Reading a key costs about as much as half a verification, and the same few are asked for again and again. */
 const KEYS = 1024;
 const known = new Map<string, KeyObject>();
 
+/** Anything but Ed25519 is not even parsed. */
 function readPublicKey(spki: Uint8Array): KeyObject | undefined {
   if (spki.length !== 44 || ED25519_SPKI.some((byte, index) => spki[index] !== byte)) return undefined;
   const name = Buffer.from(spki).toString('latin1');

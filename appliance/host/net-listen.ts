@@ -21,8 +21,8 @@ export const listen: Net['listen'] = (at, accept, onRefused) => {
   };
   if (at.tls === undefined) server.on('connection', socket => open(socket));
   else {
-    requireTls(server, at.tls, at.alpn ?? [], onRefused, socket =>
-      open(socket, peerCertificate(socket.getPeerX509Certificate()!)),
+    requireTls(server, at.tls, at.alpn ?? [], onRefused, (socket, certificate) =>
+      open(socket, peerCertificate(certificate)),
     );
   }
   const { address: host, port, backlog = BACKLOG } = at;

@@ -2,7 +2,7 @@
  * Mutual TLS 1.3 in front of a TCP server: who shows a certificate of the mission's authority is handed on, all others end
  * with a reason. Handshakes are bounded in time and number, so that half-open ones never keep a good one out.
  */
-import { constants } from 'node:crypto';
+import { constants, type X509Certificate } from 'node:crypto';
 import type { Server, Socket } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { oneSentence, remoteOf } from './net-stream.ts';
@@ -20,7 +20,7 @@ export function requireTls(
   identity: TlsIdentity,
   alpn: readonly string[],
   onRefused: (address: string, reason: string) => void,
-  onSecure: (socket: TLSSocket) => void,
+  onSecure: (socket: TLSSocket, certificate: X509Certificate) => void,
 ): void {
   const underWay = new HandshakesUnderWay();
   const tls = createServer({
@@ -40,8 +40,11 @@ export function requireTls(
   tls.on('secureConnection', socket => {
     const remote = remoteOf(socket);
     if (remote !== undefined) underWay.remove(remote);
-    if (socket.authorized && socket.getPeerX509Certificate() !== undefined) return onSecure(socket);
-    onRefused(remote?.address ?? 'unknown', whyUnverified(socket));
+    const certificate = socket.getPeerX509Certificate();
+    if (socket.authorized && certificate !== undefined) return onSecure(socket, certificate);
+    // Node's typing says that authorizationError is an Error; it is OpenSSL's name of the failure.
+    const why = `the certificate does not verify: ${String(socket.authorizationError)}`;
+    onRefused(remote?.address ?? 'unknown', certificate === undefined ? 'no certificate was shown' : why);
     socket.destroy();
   });
   tls.on('tlsClientError', (error, socket) => {
@@ -58,13 +61,6 @@ export function requireTls(
     raw.once('close', () => underWay.remove(remote));
     tls.emit('connection', raw);
   });
-}
-
-/** Node's typing says that authorizationError is an Error; it is OpenSSL's name of the failure. */
-function whyUnverified(socket: TLSSocket): string {
-  return socket.getPeerX509Certificate() === undefined
-    ? 'no certificate was shown'
-    : `the certificate does not verify: ${String(socket.authorizationError)}`;
 }
 
 /** A TLS socket that failed has forgotten its address; node keeps the TCP socket, which has not, under `_parent`. */
