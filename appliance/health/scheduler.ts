@@ -127,7 +127,8 @@ class Scheduler implements Health {
     for (const entry of this.entries.values()) this.drop(entry);
     this.entries.clear();
     this.wanted = Table.empty();
-    this.arm();
+    this.timer?.cancel();
+    this.armedFor = Number.POSITIVE_INFINITY;
   }
 
   private change(key: ServiceKey, target: CheckTarget | undefined): void {
@@ -158,17 +159,14 @@ class Scheduler implements Health {
     return 0;
   }
 
-  /** Sets the one timer to what is due first. */
+  /** Sets the one timer to what is due first. If it is set to an earlier time it stays: a turn with nothing to do costs less. */
   private arm(): void {
     const now = this.clock.now();
     const next = this.cutShort ? now : (this.due.peek()?.due ?? Number.POSITIVE_INFINITY);
-    if (next === this.armedFor) return;
+    if (next >= this.armedFor) return;
     this.timer?.cancel();
     this.armedFor = next;
-    this.timer =
-      next === Number.POSITIVE_INFINITY
-        ? undefined
-        : this.clock.after('health', Math.max(0, next - now), () => this.turn());
+    this.timer = this.clock.after('health', Math.max(0, next - now), () => this.turn());
   }
 
   private turn(): void {
