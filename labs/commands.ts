@@ -8,6 +8,7 @@ import { askPlacements } from './graph/placements.ts';
 import { renderSvg } from './graph/svg.ts';
 import { renderText } from './graph/text.ts';
 import { type Options, UsageError } from './options.ts';
+import { ensurePki } from './pki.ts';
 import { Lab, takeDown, takeDownStale } from './runner/lab.ts';
 import { isStale, list, load } from './runner/state.ts';
 import { perform } from './scenario/perform.ts';
@@ -26,6 +27,7 @@ export const usage = `usage: npm run lab                             bring the l
        npm run lab -- up                       bring it up, to stay
        npm run lab -- exec NODE COMMAND…       run a command in a node
        npm run lab -- graph [--svg F] [--dot F]  the network, and where each VIP lives now
+       npm run lab -- pki                      make the certificates that the nodes bind (up and run do it, too)
        npm run lab -- list                     the labs on this machine
        npm run lab -- down                     take it down, and whatever killed runs have left
 options: --lab NAME (several labs side by side)  --file F (another containerlab file)  --json F (what was measured)`;
@@ -42,6 +44,7 @@ export const commands: Readonly<Record<string, Command>> = {
     await tidy();
     const topology = readTopology(options);
     const id = options.lab ?? topology.name;
+    await ensurePki(ROOT, topology);
     await Lab.up(topology, { id, root: ROOT, stays: true, signal });
     console.log(
       `${topology.nodes.size} nodes are up: npm run lab -- exec ${[...topology.nodes.keys()][0]} ip route`,
@@ -84,6 +87,11 @@ export const commands: Readonly<Record<string, Command>> = {
     return 0;
   },
 
+  async pki(_words, options) {
+    await ensurePki(ROOT, readTopology(options));
+    return 0;
+  },
+
   async list() {
     for (const id of list()) {
       const state = load(id);
@@ -102,6 +110,7 @@ async function play(name: string, options: Options, signal: AbortSignal): Promis
   const topology = readTopology(options);
   const id = options.lab ?? `${topology.name}-${process.pid}`;
   const start = performance.now();
+  await ensurePki(ROOT, topology);
   const lab = await Lab.up(topology, {
     ...{ id, root: ROOT, signal },
     ...(scenario.hold ? { hold: scenario.hold } : {}),

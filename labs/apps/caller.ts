@@ -1,15 +1,56 @@
-/** Calls a conference server: node caller.mjs --to ADDRESS[:PORT] [--ms 1000]. Prints the call as a line of JSON. */
+/**
+ * A conference client: node caller.mjs --to ADDRESS[:PORT], or --ask VIP|NAME|any [--via MANAGER] [--link INTERFACE], which asks by
+ * anycast ARP which conference servers there are and calls the best of them. Then [--ms 1000] of media. Prints one line of JSON.
+ */
 import { parseArgs } from 'node:util';
+import { pick } from '../../sdk/index.ts';
 import { call } from './call.ts';
 
 const { values } = parseArgs({
-  options: { to: { type: 'string' }, ms: { type: 'string', default: '1000' } },
+  options: {
+    to: { type: 'string' },
+    ask: { type: 'string' },
+    via: { type: 'string' },
+    link: { type: 'string' },
+    ms: { type: 'string', default: '1000' },
+  },
 });
-const [address = '', port = '1720'] = (values.to ?? '').split(':');
+
 try {
-  if (address === '') throw new Error('--to ADDRESS[:PORT] is missing');
-  console.log(JSON.stringify(await call({ address, port: Number(port), duration: Number(values.ms) })));
+  const { address, port, asked } = values.ask === undefined ? given(values.to) : await askFor(values.ask);
+  const result = await call({ address, port, duration: Number(values.ms) });
+  console.log(JSON.stringify({ ...asked, address, port, ...result }));
 } catch (error) {
-  console.error(`caller: ${(error as Error).message}`);
+  const { code, message } = error as NodeJS.ErrnoException;
+  console.error(`caller: ${message}${code ? ` (${code})` : ''}`);
   process.exitCode = 1;
 }
+// libpcap's handle, if one was opened, would keep the process.
+process.exit();
+
+function given(to: string | undefined): { address: string; port: number; asked: object } {
+  const [address, port = '1720'] = (to ?? '').split(':');
+  if (!address) throw new Error('--to ADDRESS[:PORT] or --ask VIP|NAME is missing');
+  return { address, port: Number(port), asked: {} };
+}
+
+async function askFor(what: string): Promise<{ address: string; port: number; asked: object }> {
+  const picked = await pick(
+    { protocol: 'h323', transport: 'tcp', ...(what === 'any' ? {} : wanted(what)) },
+    {
+      ...(values.via === undefined ? {} : { via: values.via }),
+      ...(values.link === undefined ? {} : { link: values.link }),
+      signal: AbortSignal.timeout(5000),
+    },
+  );
+  picked.socket?.destroy();
+  const servers = picked.answer.servers.map(({ address, score }) => ({ address, score }));
+  return {
+    address: picked.server.address,
+    port: picked.port,
+    asked: { from: picked.answer.from, roundTrip: picked.answer.roundTrip, servers },
+  };
+}
+
+const wanted = (what: string): { vip: string } | { name: string } =>
+  /^[\d.]+$|:/.test(what) ? { vip: what } : { name: what };

@@ -67,6 +67,8 @@ export function decode(stream: Buffer): { message: Message; rest: Buffer } | und
   if (stream.length < TPKT_HEADER) return undefined;
   const length = stream.readUInt16BE(2);
   if (stream[0] !== 3) throw new Error(`TPKT version ${stream[0]}, must be 3`);
+  // An empty frame is H.323's keep-alive.
+  if (length === TPKT_HEADER) return decode(stream.subarray(length));
   if (length < TPKT_HEADER + 5 || length > LONGEST)
     throw new Error(`TPKT length ${length}, must be 9 to ${LONGEST}`);
   if (stream.length < length) return undefined;

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { ensurePki } from '../../labs/pki.ts';
 import { Lab, processesOf, takeDown } from '../../labs/runner/lab.ts';
 import { run } from '../../labs/runner/process.ts';
 import { directory, load } from '../../labs/runner/state.ts';
@@ -34,7 +35,11 @@ const fresh = (): string => {
   return id;
 };
 
-beforeAll(() => writeFileSync(file, reduced()));
+beforeAll(async () => {
+  writeFileSync(file, reduced());
+  const reference = join(ROOT, 'containerlab.yml');
+  await ensurePki(ROOT, parseTopology(reference, readFileSync(reference, 'utf8')));
+});
 afterAll(async () => {
   for (const id of used) await takeDown(id);
   rmSync(scratch, { recursive: true });
@@ -43,7 +48,7 @@ afterAll(async () => {
 /** The reference network cut down to one cell and the way there; its appliance is a plain router. */
 function reduced(): string {
   const text = readFileSync(join(ROOT, 'containerlab.yml'), 'utf8').replaceAll(
-    /- (labs|dist)\//g,
+    /- (labs|dist|\.lab|node_modules)\//g,
     `- ${ROOT}/$1/`,
   );
   const lab = parse(text) as {

@@ -1,5 +1,6 @@
 /** The call signalling of the lab's conference servers. Vectors by hand from the tables of Q.931 and RFC 1006. */
 import { describe, expect, test } from 'vitest';
+import { decodeQ931, encodeStatusEnquiry } from '../../../appliance/health/codec/q931.ts';
 import { decode, Element, encode, MessageType, readUserText, userText } from '../../../labs/apps/q931.ts';
 
 const STATUS = {
@@ -27,6 +28,23 @@ test('a message cut anywhere is only incomplete', () => {
   const whole = hex(VECTOR);
   for (let length = 0; length < whole.length; length++)
     expect(decode(whole.subarray(0, length))).toBeUndefined();
+});
+
+test('empty frames are keep-alives and passed over', () => {
+  expect(decode(hex(`03 00 00 04 03 00 00 04 ${VECTOR}`))?.message.callReference).toBe(0x123);
+});
+
+test("a manager's health check understands the answer", () => {
+  expect(decodeQ931(encode(STATUS).subarray(4))).toMatchObject({
+    reference: 0x123,
+    fromCalled: true,
+    cause: 30,
+  });
+});
+
+test("a manager's status enquiry is understood", () => {
+  const enquiry = Buffer.from(encodeStatusEnquiry(0x4711, new Uint8Array(16)));
+  expect(decode(enquiry)?.message).toMatchObject({ type: MessageType.statusEnquiry, callReference: 0x4711 });
 });
 
 test('the User-User element has two octets of length', () => {

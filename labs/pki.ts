@@ -1,0 +1,77 @@
+/**
+ * The lab's mission authority and a certificate for each manager and server, in .lab/pki/NODE, where containerlab.yml binds them
+ * from. Made once for a checkout: nothing secret is at stake, and the keys never leave the machine.
+ */
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createExec } from '../appliance/host/exec.ts';
+import { createFiles } from '../appliance/host/files.ts';
+import { createRandom } from '../appliance/host/random.ts';
+import { initAuthority, issueCertificate, pairPaths } from '../appliance/pki/authority.ts';
+import type { Role } from '../appliance/pki/claims.ts';
+import type { Node, Topology } from './topology/model.ts';
+
+const MISSION = 'bivouac-lab';
+/** All VIPs of the reference network. */
+const VIPS = '10.255.0.0/16';
+
+/** What of an agent's file says what its server must be permitted. */
+interface AgentFile {
+  readonly services: readonly {
+    readonly name: string;
+    readonly transport?: string;
+    readonly ports: number | string;
+  }[];
+}
+
+/** Makes what is missing. Two that come at the same time end with one set. */
+export async function ensurePki(root: string, topology: Topology): Promise<void> {
+  const holders = [...topology.nodes.values()].filter(node => ['appliance', 'server'].includes(node.group));
+  const goal = join(root, '.lab/pki');
+  if (holders.every(node => existsSync(pairPaths(join(goal, node.name), node.name).certificate))) return;
+  mkdirSync(join(root, '.lab'), { recursive: true });
+  const made = mkdtempSync(join(root, '.lab/pki-'));
+  await makeAll(made, holders);
+  rmSync(goal, { recursive: true, force: true });
+  try {
+    renameSync(made, goal);
+  } catch (error) {
+    rmSync(made, { recursive: true });
+    if (!existsSync(goal)) throw error;
+  }
+}
+
+async function makeAll(directory: string, holders: readonly Node[]): Promise<void> {
+  const deps = { exec: createExec(), files: createFiles(), random: createRandom() };
+  const authority = join(directory, 'authority');
+  const { certificate } = await initAuthority(deps, { directory: authority, mission: MISSION, force: false });
+  for (const node of holders) {
+    const request = { directory: authority, mission: MISSION, name: node.name, force: false };
+    const pair = await issueCertificate(deps, { ...request, ...permits(node) });
+    const own = pairPaths(join(directory, node.name), node.name);
+    mkdirSync(join(directory, node.name));
+    copyFileSync(certificate, join(directory, node.name, 'ca.pem'));
+    renameSync(pair.certificate, own.certificate);
+    renameSync(pair.key, own.key);
+  }
+}
+
+/** A server may claim what its agent's file claims, and nothing else. */
+function permits(node: Node): {
+  readonly roles: readonly Role[];
+  readonly names: readonly string[];
+  readonly vips: readonly string[];
+  readonly ports: readonly string[];
+} {
+  if (node.group === 'appliance') return { roles: ['manager'], names: [], vips: [], ports: [] };
+  const file = node.binds.find(bind => bind.target.endsWith('/agent.json'))?.source;
+  if (!file) return { roles: ['server'], names: [], vips: [], ports: [] };
+  const { services } = JSON.parse(readFileSync(file, 'utf8')) as AgentFile;
+  const unique = (values: readonly string[]): string[] => [...new Set(values)];
+  return {
+    roles: ['server'],
+    names: unique(services.map(service => service.name)),
+    vips: [VIPS],
+    ports: unique(services.map(({ transport = 'tcp', ports }) => `${transport}/${ports}`)),
+  };
+}
