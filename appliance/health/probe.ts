@@ -16,28 +16,28 @@ export interface ProbeTarget {
 
 /**
  * What one check found. `inconclusive`: this host could not look (out of sockets, say), which says nothing of the service; it is
- * not counted at first (judge.ts). The code of a reason is one of PROBE_CODES.
+ * not counted at first (judge.ts). The code of a reason is `check-passed`, a FailureCode or `check-impossible`.
  */
 export interface ProbeResult {
   readonly outcome: 'pass' | 'fail' | 'inconclusive';
   readonly reason: Reason;
 }
 
-/** Codes of the reasons that probes give, for metrics and tests. */
-export const PROBE_CODES = [
-  'check-passed',
-  'check-timeout',
-  'check-refused',
-  'check-unreachable',
-  'check-closed',
-  'check-handshake',
-  'check-malformed',
-  'check-mismatch',
-  'check-status',
-  'check-invalid',
-  'check-impossible',
-] as const;
-export type ProbeCode = (typeof PROBE_CODES)[number];
+/** Codes of the reasons for which a check fails, for metrics and tests. */
+type FailureCode =
+  | 'check-timeout'
+  | 'check-refused'
+  | 'check-unreachable'
+  | 'check-closed'
+  | 'check-handshake'
+  /** It answered, but with something that cannot be read. */
+  | 'check-malformed'
+  /** It answered, but not what was expected. */
+  | 'check-mismatch'
+  /** It answered that it is not well. */
+  | 'check-status'
+  /** The check itself is wrong: no such program, a path that is none. */
+  | 'check-invalid';
 
 /** One run of a check. */
 export interface Attempt {
@@ -58,7 +58,7 @@ export const passed = (sentence: string): ProbeResult => ({
   reason: { code: 'check-passed', sentence },
 });
 
-export const failed = (code: ProbeCode, sentence: string): ProbeResult => ({
+export const failed = (code: FailureCode, sentence: string): ProbeResult => ({
   outcome: 'fail',
   reason: { code, sentence },
 });

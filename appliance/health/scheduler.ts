@@ -21,17 +21,17 @@ export type Verdict = Extract<Event, { type: 'verdict' }>;
 export const FAST_INTERVAL: Millis = 200;
 
 /** Share of the interval by which each wait is longer or shorter at random, so that checks never fall into step. */
-export const JITTER = 0.1;
+const JITTER = 0.1;
 
 /** First checks done at once, and how many more a second; those beyond wait a random part of their interval, LONGEST_STAGGER at most. */
 const FIRST_CHECKS = { burst: 64, perSecond: 500 } as const;
-export const LONGEST_STAGGER: Millis = 10_000;
+const LONGEST_STAGGER: Millis = 10_000;
 
 /** Checks that are started in one turn of the event loop, so that a burst never holds up sessions. */
 const STARTS_PER_TURN = 32;
 
 /** Checks under way at once, unless the caller says otherwise. */
-export const DEFAULT_LIMIT = 2_048;
+const DEFAULT_LIMIT = 2_048;
 
 export interface HealthOptions {
   readonly clock: Clock;

@@ -6,7 +6,7 @@
 export const VALUE_LIMIT = 512;
 
 /** Fields of one line that are kept. */
-export const FIELDS_LIMIT = 32;
+const FIELDS_LIMIT = 32;
 
 /** A key so named never shows its value. */
 const SECRET_KEY = /secret|passw|passphrase|token|private.?key|credential|cookie/i;

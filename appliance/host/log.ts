@@ -8,7 +8,7 @@ import { renderFields } from './log-fields.ts';
 import type { Clock, Log, LogLevel, Millis } from './ports.ts';
 
 /** syslog severities (RFC 5424 §6.2.1), which journald takes from a `<N>` prefix (sd-daemon(3)). */
-export const SEVERITY = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const satisfies Record<
+const SEVERITY = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const satisfies Record<
   LogLevel,
   number
 >;

@@ -2,7 +2,7 @@
  * UDP in virtual time.
  */
 import type { DatagramSocket, Net } from '../../../appliance/host/ports.ts';
-import type { Address } from '../../../sdk/wire/address.ts';
+import { type Address, familyOf } from '../../../sdk/wire/address.ts';
 import type { VirtualHost } from './network.ts';
 
 export interface BoundDatagram {
@@ -16,6 +16,9 @@ export interface BoundDatagram {
 const LARGEST = 65_507;
 
 const isWildcard = (address: Address): boolean => address === '0.0.0.0' || address === '::';
+/** Bound to all addresses of its own family: IPv6 sockets are IPv6 only, as the real ones are opened. */
+const takesAll = (one: BoundDatagram, address: Address): boolean =>
+  isWildcard(one.address) && familyOf(one.address) === familyOf(address);
 const isMulticast = (address: Address): boolean => /^(22[4-9]|23\d)\.|^ff/.test(address);
 
 /** Net.datagram of a virtual host. */
@@ -27,7 +30,8 @@ export function openDatagram(
 ): Promise<DatagramSocket> {
   const port = at.port === 0 ? host.nextPort() : at.port;
   const taken = [...host.datagrams].some(
-    one => one.port === port && (one.address === at.address || isWildcard(one.address)) && at.reuse !== true,
+    one =>
+      one.port === port && (one.address === at.address || takesAll(one, at.address)) && at.reuse !== true,
   );
   if (taken) return Promise.reject(new Error(`bind EADDRINUSE ${at.address}:${port}`));
   const bound: BoundDatagram = { address: at.address, port, groups: at.groups ?? [], hear: onDatagram };
@@ -61,6 +65,6 @@ export function deliver(host: VirtualHost, packet: Parameters<VirtualHost['hear'
   const onPort = [...host.datagrams].filter(one => one.port === packet.port);
   const heard = isMulticast(packet.to)
     ? onPort.filter(one => one.groups.includes(packet.to))
-    : [onPort.find(one => one.address === packet.to) ?? onPort.find(one => isWildcard(one.address))];
+    : [onPort.find(one => one.address === packet.to) ?? onPort.find(one => takesAll(one, packet.to))];
   for (const one of heard) one?.hear(packet.bytes.slice(), packet.from, packet.fromPort);
 }

@@ -17,10 +17,10 @@ interface Segment {
 }
 
 /** Bytes that may be on the way or unread at the far end; what is written beyond is `pending`. */
-export const WINDOW = 64 * 1024;
+const WINDOW = 64 * 1024;
 
 /** `write` says false from so many pending bytes on, like Node's streams. */
-export const HIGH_WATER = 16 * 1024;
+const HIGH_WATER = 16 * 1024;
 
 const LARGEST_SEGMENT = 16 * 1024;
 const FIRST_RETRY: Millis = 200;
