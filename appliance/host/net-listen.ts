@@ -12,7 +12,7 @@ const BACKLOG = 1024;
 const KEEPALIVE_MS = 15_000;
 
 /** Net.listen of ports.ts. An IPv6 wildcard accepts IPv4 as well. */
-export const listen: Net['listen'] = (at, accept, onRefused) => {
+export const listen: Net['listen'] = async (at, accept, onRefused) => {
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
   const open = (socket: Socket, certificate?: NonNullable<Peer['certificate']>) => {
     const remote = remoteOf(socket);

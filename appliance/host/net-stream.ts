@@ -60,11 +60,12 @@ export function canonicalAddress(text: string | undefined): Address | undefined 
   return mapped ? address(mapped[1]!) : parseAddress(bare);
 }
 
-/** An error in one line: OpenSSL's have addresses of memory and source lines in front of what they mean. */
+/** An error in one line. OpenSSL's are `thread:error:code:library routines:function:reason:…`, of which only the reason speaks. */
 export function oneSentence(error: Error): string {
-  const parts = error.message.trim().split(':');
-  const openssl = parts.indexOf('SSL routines');
-  return openssl < 0 ? error.message.trim() : (parts[openssl + 2] ?? error.message).trim();
+  const message = error.message.trim();
+  const parts = message.split(':');
+  const library = parts.findIndex(part => part.endsWith(' routines'));
+  return library < 0 ? message : (parts[library + 2] ?? message).trim();
 }
 
 /** An orderly end is waited for, but a peer that never reads the rest does not hold the socket. */

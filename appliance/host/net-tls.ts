@@ -4,7 +4,7 @@
  */
 import { constants, type X509Certificate } from 'node:crypto';
 import type { Server, Socket } from 'node:net';
-import { createServer, type TLSSocket } from 'node:tls';
+import { createServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { oneSentence, remoteOf } from './net-stream.ts';
 import type { TlsIdentity } from './ports.ts';
 
@@ -23,20 +23,7 @@ export function requireTls(
   onSecure: (socket: TLSSocket, certificate: X509Certificate) => void,
 ): void {
   const underWay = new HandshakesUnderWay();
-  const tls = createServer({
-    ca: identity.ca,
-    cert: identity.certificate,
-    key: identity.key,
-    minVersion: 'TLSv1.3',
-    requestCert: true,
-    // Node drops an unverified peer without saying why, so `authorized` is looked at below instead.
-    rejectUnauthorized: false,
-    // No resumption: without self-contained tickets node would ask 'resumeSession', and nobody listens. So each connection is a full
-    // handshake, and shows its certificate anew.
-    secureOptions: constants.SSL_OP_NO_TICKET,
-    handshakeTimeout: HANDSHAKE_MS,
-    ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
-  });
+  const tls = createTlsServer(identity, alpn);
   tls.on('secureConnection', socket => {
     const remote = remoteOf(socket);
     if (remote !== undefined) underWay.remove(remote);
@@ -61,6 +48,30 @@ export function requireTls(
     raw.once('close', () => underWay.remove(remote));
     tls.emit('connection', raw);
   });
+}
+
+function createTlsServer(identity: TlsIdentity, alpn: readonly string[]): TlsServer {
+  try {
+    return createServer({
+      ca: identity.ca,
+      cert: identity.certificate,
+      key: identity.key,
+      minVersion: 'TLSv1.3',
+      requestCert: true,
+      // Node drops an unverified peer without saying why, so `authorized` is looked at instead.
+      rejectUnauthorized: false,
+      // No resumption: without self-contained tickets node would ask 'resumeSession', and nobody listens. So each connection is
+      // a full handshake, and shows its certificate anew.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+      handshakeTimeout: HANDSHAKE_MS,
+      ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
+    });
+  } catch (error) {
+    const why = oneSentence(error as Error);
+    throw new Error(`the TLS certificate, its key or the authority's certificate is of no use: ${why}`, {
+      cause: error,
+    });
+  }
 }
 
 /** A TLS socket that failed has forgotten its address; node keeps the TCP socket, which has not, under `_parent`. */

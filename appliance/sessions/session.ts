@@ -162,7 +162,7 @@ export class Session implements StreamHandlers {
 
   private handle(message: RegistrationMessage): void {
     const { messages, outstanding } = this.owner.limits;
-    if (!this.messages.take(1, this.owner.now())) {
+    if (!this.messages.take(costOf(message), this.owner.now())) {
       this.reject('limit', `more than ${messages.perSecond} messages a second: send fewer`);
     } else if (!fromServer(message)) {
       this.reject('out-of-order', `a '${message.type}' is for a manager to send`);
@@ -212,6 +212,10 @@ export class Session implements StreamHandlers {
     this.owner.over(reason);
   }
 }
+
+/** What a message takes of the budget: each lease that a server presents is a signature to verify. */
+const costOf = (message: RegistrationMessage): number =>
+  message.type === 'register' ? 1 + message.leases.length : 1;
 
 /** The transaction that a message carries, 0 for none. */
 export const transactionOf = (message: RegistrationMessage): number =>

@@ -2,7 +2,12 @@
  * All registration sessions: listening, admission, who is who, and the graceful end.
  */
 import type { Address } from '../../sdk/wire/address.ts';
-import type { ManagerMessage, RefusalCode, ServerMessage } from '../../sdk/wire/messages.ts';
+import {
+  type ManagerMessage,
+  type RefusalCode,
+  type ServerMessage,
+  WELL_KNOWN,
+} from '../../sdk/wire/messages.ts';
 import type { ServerId } from '../../sdk/wire/model.ts';
 import type { Clock, Listener, Log, Net, Peer, Stream, StreamHandlers, TlsIdentity } from '../host/ports.ts';
 import { claimsOf, UNLIMITED } from '../pki/claims.ts';
@@ -14,9 +19,6 @@ import { SessionCounters } from './counters.ts';
 import { SESSION_LIMITS, type SessionLimits } from './limits.ts';
 import { Session, transactionOf } from './session.ts';
 import { Wheel } from './wheel.ts';
-
-/** What servers and managers offer each other in the TLS handshake (RFC 7301). */
-export const ALPN = 'bivouac/1';
 
 export interface SessionsConfig {
   readonly listen: readonly { readonly address: Address; readonly port: number }[];
@@ -109,7 +111,7 @@ class SessionTable implements Sessions {
     const results = await Promise.allSettled(
       config.listen.map(({ address, port }) =>
         net.listen(
-          { address, port, ...(tls && { tls, alpn: [ALPN] }) },
+          { address, port, ...(tls && { tls, alpn: [WELL_KNOWN.alpn] }) },
           (stream, peer) => this.accept(stream, peer),
           (from, reason) => this.refusedHandshake(from, reason),
         ),

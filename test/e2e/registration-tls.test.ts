@@ -7,9 +7,9 @@ import { createSigner, identify } from '../../appliance/host/keys.ts';
 import { createNet } from '../../appliance/host/net.ts';
 import type { TlsIdentity } from '../../appliance/host/ports.ts';
 import type { Event } from '../../appliance/registry/events.ts';
-import { ALPN, createSessions, type Sessions } from '../../appliance/sessions/sessions.ts';
+import { createSessions, type Sessions } from '../../appliance/sessions/sessions.ts';
 import { address } from '../../sdk/wire/address.ts';
-import type { RegistrationMessage } from '../../sdk/wire/messages.ts';
+import { type RegistrationMessage, WELL_KNOWN } from '../../sdk/wire/messages.ts';
 import { encodeRegistration } from '../../sdk/wire/registration.ts';
 import { RegistrationParser } from '../../sdk/wire/stream.ts';
 import { recordingLog } from '../support/virtual.ts';
@@ -82,7 +82,7 @@ function open(identity: TlsIdentity | undefined, options: ConnectionOptions = {}
   return connectTls({
     ...{ host: '127.0.0.1', port, ca: (identity ?? server).ca, checkServerIdentity: () => undefined },
     ...(identity && { cert: identity.certificate, key: identity.key }),
-    ALPNProtocols: [ALPN],
+    ALPNProtocols: [WELL_KNOWN.alpn],
     ...options,
   });
 }
@@ -171,6 +171,15 @@ test('plain TCP is refused', async () => {
       socket.on('close', () => resolve({ heard: [], ended: 'closed' }));
     });
   await expectRefusal(registerPlainly, /^wrong version number$/);
+});
+
+test('a manager’s certificate and key that do not belong together are told in words', async () => {
+  const net = createNet();
+  const tls = { ...manager, key: server.key };
+  const none = () => ({ onData() {}, onClose() {} });
+  await expect(net.listen({ address: address('127.0.0.1'), port: 0, tls }, none, () => {})).rejects.toThrow(
+    "the TLS certificate, its key or the authority's certificate is of no use: key values mismatch",
+  );
 });
 
 test('no session is resumed: each connection shows its certificate', async () => {

@@ -1,9 +1,10 @@
 /** What a session may take, and that none takes it from another. */
 import { expect, test } from 'vitest';
 import type { SessionId } from '../../../appliance/registry/state.ts';
+import { address } from '../../../sdk/wire/address.ts';
 import type { ServerMessage } from '../../../sdk/wire/messages.ts';
 import { encodeRegistration } from '../../../sdk/wire/registration.ts';
-import { bench, endings, passed, REGISTER, registered, server } from './harness.ts';
+import { bench, endings, passed, REGISTER, registered, SERVER_ID, server } from './harness.ts';
 
 const report = (service: number): ServerMessage => ({
   type: 'report',
@@ -25,6 +26,20 @@ test('a flood of messages ends the session of its sender alone', async () => {
   expect(endings(b)).toEqual(['limit']);
   expect(passed(b).filter(type => type === 'report').length).toBeLessThanOrEqual(200);
   expect(good.closed).toBeUndefined();
+});
+
+test('each lease that is presented counts, for it is a signature to verify', async () => {
+  const b = await bench({ limits: { messages: { perSecond: 1, burst: 50 } } });
+  const one = server(b);
+  const lease = {
+    ...{ vip: address('10.255.0.1'), server: SERVER_ID, issuer: SERVER_ID as never, epoch: 1 },
+    ...{ duration: 60, shared: false, signature: new Uint8Array(64) },
+  };
+  const register = { ...REGISTER, leases: new Array(20).fill(lease) } as ServerMessage;
+  one.say(register, register, register);
+  await b.world.clock.advance(10);
+  expect(passed(b)).toEqual(['register', 'register']);
+  expect(endings(b)).toEqual(['limit']);
 });
 
 test('a steady stream within the rate goes on for ever', async () => {

@@ -5,9 +5,14 @@ import type { Stream, TlsIdentity } from '../../../appliance/host/ports.ts';
 import type { Event } from '../../../appliance/registry/events.ts';
 import type { SessionId } from '../../../appliance/registry/state.ts';
 import { SESSION_LIMITS, type SessionLimits } from '../../../appliance/sessions/limits.ts';
-import { ALPN, createSessions, type Sessions } from '../../../appliance/sessions/sessions.ts';
+import { createSessions, type Sessions } from '../../../appliance/sessions/sessions.ts';
 import { address } from '../../../sdk/wire/address.ts';
-import type { ManagerMessage, RegistrationMessage, ServerMessage } from '../../../sdk/wire/messages.ts';
+import {
+  type ManagerMessage,
+  type RegistrationMessage,
+  type ServerMessage,
+  WELL_KNOWN,
+} from '../../../sdk/wire/messages.ts';
 import type { ManagerId, ServerId } from '../../../sdk/wire/model.ts';
 import { encodeRegistration } from '../../../sdk/wire/registration.ts';
 import { RegistrationParser } from '../../../sdk/wire/stream.ts';
@@ -111,7 +116,7 @@ export class RawServer {
       {
         address: address('10.0.0.1'),
         port: PORT,
-        ...(tls && { tls: { identity: tls, verify: true, alpn: [ALPN] } }),
+        ...(tls && { tls: { identity: tls, verify: true, alpn: [WELL_KNOWN.alpn] } }),
       },
       {
         onData: bytes => void this.heard.push(...parser.push(bytes)),
