@@ -58,7 +58,7 @@ export const NO_ADDRESS = address('0.0.0.0');
 /** Where the message begins. */
 export const ARP_MESSAGE_AT = 42;
 /** Shortest Ethernet frame without its check sequence. */
-export const LEAST_FRAME = 60;
+const LEAST_FRAME = 60;
 
 const ETHERTYPE_ARP = 0x0806;
 const FIXED = [0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 0x06, 0x04] as const;

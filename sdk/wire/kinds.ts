@@ -19,7 +19,7 @@ export function fail(offset: number, sentence: string, code: RefusalCode = 'malf
   throw new WireError(code, sentence, { offset });
 }
 
-export function needLength(start: number, end: number, length: number): void {
+function needLength(start: number, end: number, length: number): void {
   if (end - start !== length) fail(start, `its value must be ${length} bytes long, not ${end - start}`);
 }
 

@@ -4,7 +4,7 @@ import type { PortRange } from './model.ts';
 import { readU16 } from './tlv.ts';
 
 /** Ranges in one set of ports. */
-export const MAX_PORT_RANGES = 16;
+const MAX_PORT_RANGES = 16;
 
 /**
  * Reads a list of ports and ranges; `*` and '' are the empty list, which stands for every port. Gives them normalised, or

@@ -29,9 +29,9 @@ const shape = <T extends Type>(type: T, transaction: Transaction, layout: Layout
 });
 
 /** Most of them that one message carries. */
-export const MAX_LEASES = 256;
-export const MAX_REPORTS = 1024;
-export const MAX_ADDRESSES = 8;
+const MAX_LEASES = 256;
+const MAX_REPORTS = 1024;
+const MAX_ADDRESSES = 8;
 
 const service = { service: one(element.serviceId) };
 

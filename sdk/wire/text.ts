@@ -9,7 +9,7 @@ const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 const CONTROLS = new RegExp(CONTROL, 'gu');
 
 /** The text in bytes[start…end). Throws WireError if it is not UTF-8. */
-export function readUtf8(bytes: Uint8Array, start: number, end: number): string {
+function readUtf8(bytes: Uint8Array, start: number, end: number): string {
   if (end - start <= 64) {
     let text = '';
     let at = start;
@@ -59,7 +59,7 @@ export function sentence(most: number): Kind<string> {
 }
 
 /** The longest beginning of `value` that is whole characters and at most `most` bytes of UTF-8. */
-export function cutUtf8(value: string, most: number): Uint8Array {
+function cutUtf8(value: string, most: number): Uint8Array {
   const bytes = encoder.encode(value);
   if (bytes.length <= most) return bytes;
   let end = most;

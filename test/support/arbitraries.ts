@@ -30,13 +30,13 @@ const partial = <T extends object, K extends keyof T>(
   requiredKeys: K[],
 ) => fc.record(model, { requiredKeys }) as fc.Arbitrary<Pick<T, K> & Partial<T>>;
 
-export const ipv4: fc.Arbitrary<Address> = bytes(4, 4).map(array => addressFromBytes(array)!);
-export const ipv6: fc.Arbitrary<Address> = bytes(16, 16).map(array => addressFromBytes(array)!);
-export const anyAddress = fc.oneof(ipv4, ipv6);
+const ipv4: fc.Arbitrary<Address> = bytes(4, 4).map(array => addressFromBytes(array)!);
+const ipv6: fc.Arbitrary<Address> = bytes(16, 16).map(array => addressFromBytes(array)!);
+const anyAddress = fc.oneof(ipv4, ipv6);
 
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
-export const serverId = digest as fc.Arbitrary<ServerId>;
-export const managerId = digest as fc.Arbitrary<ManagerId>;
+const serverId = digest as fc.Arbitrary<ServerId>;
+const managerId = digest as fc.Arbitrary<ManagerId>;
 
 const printable = (most: number) =>
   fc
@@ -44,14 +44,14 @@ const printable = (most: number) =>
     .map(text => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ''))
     .filter(text => new TextEncoder().encode(text).length <= most);
 
-export const dnsName = fc
+const dnsName = fc
   .array(fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?$/), { minLength: 1, maxLength: 4 })
   .map(labels => labels.join('.'));
 
 const range: fc.Arbitrary<PortRange> = fc
   .tuple(fc.integer({ min: 1, max: 65_535 }), fc.integer({ min: 0, max: 400 }))
   .map(([first, more]) => ({ first, last: Math.min(65_535, first + more) }));
-export const ports: fc.Arbitrary<readonly PortRange[]> = fc
+const ports: fc.Arbitrary<readonly PortRange[]> = fc
   .array(range, { minLength: 1, maxLength: 16 })
   .map(normalisePorts);
 
@@ -86,7 +86,7 @@ const check: fc.Arbitrary<Check> = fc.record({
   expect: bytes(0, 40),
 });
 
-export const service: fc.Arbitrary<Service> = fc.record({
+const service: fc.Arbitrary<Service> = fc.record({
   id: u32,
   name: dnsName,
   vip: anyAddress,
@@ -119,7 +119,7 @@ const versions = fc
 const refusal = fc.constantFrom(...(Object.keys(REFUSAL) as RefusalCode[]));
 const heartbeat = { type: is('heartbeat'), sequence: fc.integer({ min: 0, max: 0xffff_ffff }) };
 
-export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
+const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({
     type: is('register'),
     transaction,
@@ -156,7 +156,7 @@ export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record(heartbeat),
 );
 
-export const managerMessage: fc.Arbitrary<ManagerMessage> = fc.oneof(
+const managerMessage: fc.Arbitrary<ManagerMessage> = fc.oneof(
   fc.record({
     type: is('registered'),
     transaction,
@@ -186,12 +186,9 @@ export const managerMessage: fc.Arbitrary<ManagerMessage> = fc.oneof(
 
 export const registrationMessage = fc.oneof(serverMessage, managerMessage);
 
-export const selector: fc.Arbitrary<Selector> = fc.record(
-  { protocol, transport, ports },
-  { requiredKeys: [] },
-);
+const selector: fc.Arbitrary<Selector> = fc.record({ protocol, transport, ports }, { requiredKeys: [] });
 
-export const answeredServer: fc.Arbitrary<AnsweredServer> = fc.record({
+const answeredServer: fc.Arbitrary<AnsweredServer> = fc.record({
   address: anyAddress,
   score,
   services: fc.array(fc.record({ name: dnsName, protocol, transport, ports, score }), {
@@ -217,7 +214,7 @@ export const query = fc.record(
   { requiredKeys: ['type', 'nonce', 'selector', 'want', 'signed', 'padding'] },
 );
 
-export const answer = fc
+const answer = fc
   .record(
     {
       type: is('answer'),

@@ -46,6 +46,6 @@ export const vectors: readonly Vector[] = readVectors(protocolText);
 
 /** The manager's key of the vectors, as the text gives it: seed and SPKI. */
 export const vectorKey = {
-  seed: bytesOf(/test 1, `([0-9a-f]{64})`/.exec(protocolText)![1]!),
-  spki: bytesOf(/^`(302a[0-9a-f]{84})`/m.exec(protocolText)![1]!),
+  seed: bytesOf(/test 1,\s+`([0-9a-f]{64})`/.exec(protocolText)![1]!),
+  spki: bytesOf(/`(302a[0-9a-f]{84})`/.exec(protocolText)![1]!),
 };
