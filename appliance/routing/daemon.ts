@@ -36,61 +36,51 @@ export function watchDaemon(options: {
   let retry: Timer | undefined;
   let closed = false;
 
-  const connect = async (): Promise<void> => {
+  /** Connects if need be, and configures; again later when either fails. */
+  const attempt = async (): Promise<void> => {
+    let event = 'frr-unreachable';
     try {
-      const opened = await openVty(`${directory}/${name}.vty`, lost);
-      if (closed) return opened.close();
-      vty = opened;
-      await configure(opened);
-      if (vty !== opened) return;
+      const to = vty ?? (await open());
+      event = 'frr-refused';
+      await configure(to, commands, log, name);
+      if (vty !== to || closed) return;
       problem = undefined;
       failures = 0;
       log('info', 'frr-ready', { daemon: name });
       options.onReady?.();
     } catch (error) {
-      const reason = `${name}: ${(error as Error).message}`;
-      if (vty === undefined) again(reason);
-      else {
-        // Configuration refused: the connection serves, and the same will be refused again. Try later, all anew.
-        problem = reason;
-        log('warning', 'frr-refused', { daemon: name, reason });
-        vty.close();
-      }
+      // A connection that ended on the way has been dealt with by `lost`.
+      if (event === 'frr-unreachable' || vty !== undefined)
+        again(event, `${name}: ${(error as Error).message}`);
     }
+  };
+
+  const open = async (): Promise<Vty> => {
+    const opened = await openVty(`${directory}/${name}.vty`, lost);
+    if (closed) {
+      opened.close();
+      throw new Error('closed');
+    }
+    vty = opened;
+    return opened;
   };
 
   const lost = (reason: string): void => {
     vty = undefined;
-    again(problem ?? `${name}: ${reason}`);
+    again('frr-lost', `${name}: ${reason}`);
   };
 
-  const again = (reason: string): void => {
+  const again = (event: string, reason: string): void => {
     if (closed) return;
-    if (problem === undefined || failures === 0) log('warning', 'frr-lost', { daemon: name, reason });
+    if (reason !== problem) log('warning', event, { daemon: name, reason });
     problem = reason;
     const delay = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** failures);
     failures = Math.min(failures + 1, 16);
-    retry = clock.after(`frr-${name}`, delay, () => void connect());
+    retry?.cancel();
+    retry = clock.after(`frr-${name}`, delay, () => void attempt());
   };
 
-  const configure = async (to: Vty): Promise<void> => {
-    await to.command('enable');
-    const wanted = await commands((await to.command('show running-config')).text);
-    if (wanted.length === 0) return;
-    const refused: string[] = [];
-    await to.command('configure terminal');
-    for (const line of wanted) {
-      const { status, text } = await to.command(line);
-      const shown = withoutKey(line);
-      const said = shown === line ? text.trim() : '';
-      if (status > WARNING) refused.push(`'${shown}' (${said || `status ${status}`})`);
-    }
-    await to.command('end');
-    log('notice', 'frr-configured', { daemon: name, lines: wanted.map(withoutKey) });
-    if (refused.length > 0) throw new Error(`refused ${refused.join('; ')}`);
-  };
-
-  void connect();
+  void attempt();
   return {
     name,
     get problem() {
@@ -108,6 +98,29 @@ export function watchDaemon(options: {
       vty?.close();
     },
   };
+}
+
+/** Tells a daemon what its running configuration lacks. Throws with what it refused. */
+async function configure(
+  to: Vty,
+  commands: (running: string) => Promise<readonly string[]> | readonly string[],
+  log: Log,
+  name: DaemonName,
+): Promise<void> {
+  await to.command('enable');
+  const wanted = await commands((await to.command('show running-config')).text);
+  if (wanted.length === 0) return;
+  const refused: string[] = [];
+  await to.command('configure terminal');
+  for (const line of wanted) {
+    const { status, text } = await to.command(line);
+    const shown = withoutKey(line);
+    const said = shown === line ? text.trim() : '';
+    if (status > WARNING) refused.push(`'${shown}' (${said || `status ${status}`})`);
+  }
+  await to.command('end');
+  log('notice', 'frr-configured', { daemon: name, lines: wanted.map(withoutKey) });
+  if (refused.length > 0) throw new Error(`refused ${refused.join('; ')}`);
 }
 
 /** Keys never reach a log, nor does what FRR says of a line with a key, which repeats it. */

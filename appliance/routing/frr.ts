@@ -5,17 +5,20 @@
 import type { Address } from '../../sdk/wire/address.ts';
 import type { Driver } from '../desired/driver.ts';
 import type { WantedRoutes } from '../desired/wanted.ts';
-import type { Clock, Exec, Log, OpenVty } from '../host/ports.ts';
+import type { Clock, Exec, Log, OpenVty, Timer } from '../host/ports.ts';
 import { Table } from '../registry/table.ts';
 import { problemsOf, type RoutingConfig } from './config.ts';
 import { createKernelVips } from './kernel.ts';
 import type { RouteConflict } from './lsdb.ts';
 import { createOspfDaemons } from './ospf-daemons.ts';
-import { type Carried, plan, type Step } from './plan.ts';
+import { allOf, plan, type Step } from './plan.ts';
 import type { RoutingStatus } from './status.ts';
 
 /** VIPs whose route is out, and with what metric. */
 export type ReachedRoutes = Table<Address, number>;
+
+/** How often the kernel is read again, in ms. */
+const AUDIT = 30_000;
 
 export interface Frr extends Driver<WantedRoutes, ReachedRoutes> {
   /** Neighbours, VIPs and problems, as `bivouac show routes` prints them. Never rejects. */
@@ -35,46 +38,96 @@ export interface FrrHost {
 export function createFrr(config: RoutingConfig, host: FrrHost): Frr {
   const wrong = problemsOf(config);
   if (wrong.length > 0) throw new Error(wrong.join('; '));
+  const { clock, log } = host;
   const kernel = createKernelVips(config.kind, host.exec);
   let reached: ReachedRoutes = Table.empty();
   const daemons = createOspfDaemons(config, host, () => reached);
 
-  /** The table of what is carried, made from the last one so that only what differs costs. */
-  const report = (carried: Carried): ReachedRoutes => {
-    for (const vip of reached.keys()) if (!carried.has(vip)) reached = reached.without(vip);
-    for (const [vip, step] of carried)
-      reached = reached.with(vip, config.metrics[step] ?? config.metrics[0]!);
-    return reached;
+  /** What was wanted when last all of it was reached: then only what differs from it needs a look. */
+  let settled: WantedRoutes['routes'] | undefined;
+
+  /** Brings the kernel to `routes`; gives what it would not. */
+  const converge = async (routes: WantedRoutes['routes']): Promise<readonly string[]> => {
+    const problems: string[] = [];
+    const metrics = metricsFor(config);
+    const before = await kernel.carried();
+    const near = settled && [...routes.changesSince(settled)].map(({ key }) => key);
+    settled = undefined;
+    const steps = plan(routes, before, metrics, near);
+    const refused = await kernel.take(steps);
+    const carried = await kernel.carried();
+    // After a refusal the kernel was read anew: anything may have turned up.
+    const touched = (refused.size === 0 && near) || new Set([...allOf(routes, carried), ...reached.keys()]);
+    for (const vip of touched) {
+      const step = carried.get(vip);
+      reached =
+        step === undefined ? reached.without(vip) : reached.with(vip, config.metrics[step] ?? metrics[0]!);
+    }
+    const undone = new Map(plan(routes, carried, metrics, touched).map(step => [step.vip, step]));
+    for (const [step, reason] of refused)
+      if (undone.delete(step.vip)) problems.push(sentenceOf(step, reason));
+    for (const step of undone.values()) problems.push(sentenceOf(step, 'the kernel does not show it'));
+    if (steps.some(step => step.type === 'add')) daemons.lookForConflicts();
+    if (problems.length === 0) settled = routes;
+    return problems;
   };
 
+  /** One at a time: an audit may be under way when the next state is wanted. */
+  let last: Promise<unknown> = Promise.resolve();
+  const serially = <T>(run: () => Promise<T>): Promise<T> => {
+    const done = last.then(run);
+    last = done.catch(() => {});
+    return done;
+  };
+
+  let wanted: WantedRoutes['routes'] | undefined;
+  let audit: Timer | undefined;
+  /** Now and then the kernel is read again, for VIPs that somebody else took out. */
+  const schedule = (): void => {
+    if (closed) return;
+    audit = clock.after('route-audit', AUDIT, () => {
+      void serially(async () => {
+        const lost = await kernel.audit();
+        settled = undefined;
+        if (lost.length > 0) log('warning', 'routes-lost', { vips: lost.slice(0, 5), count: lost.length });
+        if (wanted !== undefined) await converge(wanted);
+      })
+        .catch(error => log('error', 'route-audit-failed', { reason: (error as Error).message }))
+        .finally(schedule);
+    });
+  };
+
+  let closed = false;
   const close = (): void => {
+    closed = true;
+    audit?.cancel();
     kernel.close();
     daemons.close();
   };
 
+  schedule();
   return {
-    async apply({ routes }) {
-      const problems: string[] = [];
-      try {
-        const steps = plan(routes, await kernel.carried(), metricsFor(config));
-        const refused = await kernel.take(steps);
-        const carried = await kernel.carried();
-        const undone = new Map(plan(routes, carried, metricsFor(config)).map(step => [step.vip, step]));
-        for (const [step, reason] of refused)
-          if (undone.delete(step.vip)) problems.push(sentenceOf(step, reason));
-        for (const step of undone.values()) problems.push(sentenceOf(step, 'the kernel does not show it'));
-        if (steps.some(step => step.type === 'add')) daemons.lookForConflicts();
-        return { reached: report(carried), problems };
-      } catch (error) {
-        // The kernel is read again by the next try; until then the last known state is the best there is.
-        return { reached, problems: [`routing: ${(error as Error).message}`] };
-      }
+    apply({ routes }) {
+      wanted = routes;
+      return serially(async () => {
+        try {
+          const problems = await converge(routes);
+          return { reached, problems };
+        } catch (error) {
+          // The kernel is read again by the next try; until then the last known state is the best there is.
+          return { reached, problems: [`routing: ${(error as Error).message}`] };
+        }
+      });
     },
     async release() {
-      daemons.close();
-      const carried = await kernel.carried();
-      await kernel.take(plan(Table.empty(), carried, config.metrics));
-      close();
+      audit?.cancel();
+      wanted = undefined;
+      try {
+        const left = await serially(() => converge(Table.empty()));
+        if (left.length > 0) await serially(() => converge(Table.empty()));
+      } finally {
+        close();
+      }
     },
     detach: close,
     status: () => daemons.status(),

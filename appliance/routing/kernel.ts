@@ -17,6 +17,8 @@ export interface KernelVips {
   carried(): Promise<Carried>;
   /** Takes the steps. Gives those that the kernel refused, with its words; then the rest is done all the same. */
   take(steps: readonly Step[]): Promise<ReadonlyMap<Step, string>>;
+  /** Reads the kernel again; gives the VIPs that somebody else took out meanwhile. */
+  audit(): Promise<readonly Address[]>;
   close(): void;
 }
 
@@ -64,6 +66,12 @@ export function createKernelVips(kind: RouteKind, exec: Exec): KernelVips {
       if (refused.size > 0) known = undefined;
       else for (const step of steps) carry(known, step);
       return refused;
+    },
+    async audit() {
+      const before = known;
+      const now = await read();
+      known = now;
+      return [...(before?.keys() ?? [])].filter(vip => !now.has(vip));
     },
     close: () => batch.close(),
   };

@@ -19,25 +19,37 @@ export function stepOf(metric: number, metrics: readonly number[]): number {
   return best;
 }
 
-/** The steps from `carried` to `wanted`: additions first, then changes, then removals, so that nothing has a gap. */
+/**
+ * The steps from `carried` to `wanted`, for these VIPs (all of them, unless the caller knows that the others are right): additions
+ * first, then changes, then removals, so that nothing has a gap.
+ */
 export function plan(
   wanted: Table<Address, number>,
   carried: Carried,
   metrics: readonly number[],
+  vips: Iterable<Address> = allOf(wanted, carried),
 ): readonly Step[] {
   const added: Step[] = [];
   const changed: Step[] = [];
   const removed: Step[] = [];
-  for (const [vip, metric] of wanted.entries()) {
+  for (const vip of vips) {
+    const metric = wanted.get(vip);
+    const now = carried.get(vip);
+    if (metric === undefined) {
+      if (now !== undefined) removed.push({ type: 'remove', vip, step: now });
+      continue;
+    }
     // OSPFv3 cannot tell the steps apart: see kernel-form.ts.
     const step = familyOf(vip) === 4 ? stepOf(metric, metrics) : 0;
-    const now = carried.get(vip);
     if (now === undefined) added.push({ type: 'add', vip, step });
     else if (now !== step) changed.push({ type: 'change', vip, step });
   }
-  for (const [vip, step] of carried) if (!wanted.has(vip)) removed.push({ type: 'remove', vip, step });
   return [...added, ...changed, ...removed];
 }
+
+/** Every VIP that is wanted or carried. */
+export const allOf = (wanted: Table<Address, number>, carried: Carried): ReadonlySet<Address> =>
+  new Set([...wanted.keys(), ...carried.keys()]);
 
 /** What is carried when a step is done. */
 export function carry(carried: Map<Address, number>, { type, vip, step }: Step): void {
