@@ -11,7 +11,7 @@ const { values } = parseArgs({
   options: { name: { type: 'string', default: 'mcu' }, port: { type: 'string', default: '1720' } },
 });
 
-createServer(serve).listen(Number(values.port), () =>
+createServer(serve).listen(Number(values.port), '0.0.0.0', () =>
   console.log(`mcu ${values.name} on tcp/${values.port}`),
 );
 

@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { loadConfig } from '../../../appliance/config/load.ts';
 import { addressesOf } from '../../../labs/graph/picture.ts';
 import { parseTopology } from '../../../labs/topology/parse.ts';
 
@@ -56,4 +57,15 @@ test("every node's own files are in the repository", () => {
     .filter(bind => bind.source.includes('/labs/'));
   expect(own.length).toBeGreaterThan(20);
   expect(own.filter(bind => !existsSync(bind.source))).toEqual([]);
+});
+
+test("every manager's configuration is one", () => {
+  const managers = [...topology.nodes.values()].filter(node => node.group === 'appliance');
+  const loaded = managers.map(({ binds }) => {
+    const bind = binds.find(({ target }) => target === '/etc/bivouac/bivouac.json')!;
+    return loadConfig(readFileSync(bind.source, 'utf8'));
+  });
+  expect(loaded.map(each => ('config' in each ? each.config.name : each.faults))).toEqual(
+    managers.map(node => node.name),
+  );
 });
