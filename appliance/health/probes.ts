@@ -14,12 +14,6 @@ import { tcpProbe } from './probes/tcp.ts';
 import { tlsProbe } from './probes/tls.ts';
 import { udpProbe } from './probes/udp.ts';
 
-/** The kinds of check that there is a driver for. */
-export const CHECKS = [
-  ...(['none', 'tcp', 'http', 'https', 'icmp', 'dns'] as const),
-  ...(['udp', 'tls', 'h323', 'sip', 'exec'] as const),
-] as const satisfies readonly CheckKind[];
-
 export type Probes = Readonly<Record<CheckKind, Probe>>;
 
 export interface ProbesOptions {
