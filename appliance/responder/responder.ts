@@ -7,7 +7,18 @@ import { WELL_KNOWN } from '../../sdk/wire/messages.ts';
 import type { ManagerId } from '../../sdk/wire/model.ts';
 import { MESSAGE } from '../../sdk/wire/numbers.ts';
 import type { WantedArp, WantedDirectory } from '../desired/wanted.ts';
-import type { Clock, DatagramSocket, Link, Links, Log, Millis, Net, Random, Signer } from '../host/ports.ts';
+import type {
+  Clock,
+  DatagramSocket,
+  Link,
+  Links,
+  Log,
+  Millis,
+  Net,
+  Random,
+  Signer,
+  Timer,
+} from '../host/ports.ts';
 import { Table } from '../registry/table.ts';
 import { AccessLink } from './access-link.ts';
 import { Answers } from './answers.ts';
@@ -171,7 +182,7 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
   const sockets = await openSockets(net, config, receive, error =>
     log('debug', 'responder-datagram', { sentence: error }),
   );
-  let timer = clock.after('responder-look', 0, () => {});
+  let timer: Timer | undefined;
   look();
   again();
 
@@ -191,7 +202,7 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
     },
     conflicts: () => opened.reduce((sum, link) => sum + (link.keeper?.conflicts ?? 0), 0),
     close() {
-      timer.cancel();
+      timer?.cancel();
       solicitor.close();
       for (const link of opened) link.close();
       for (const socket of sockets) socket.close();
