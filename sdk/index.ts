@@ -29,7 +29,7 @@ export {
   type RegistrationEvents,
   register,
 } from './server/register.ts';
-export type { ServiceOptions } from './server/service.ts';
+export type { ServiceOptions, ServicePlan } from './server/service.ts';
 export type { Memory } from './server/session.ts';
 export type { Environment, Identity } from './transport/environment.ts';
 export { nodeEnvironment } from './transport/node.ts';

@@ -28,7 +28,7 @@ export interface HoldingPorts {
   readonly clock: Clock;
   readonly server: ServerId;
   /** Makes the VIP usable on this host before services are registered on it. */
-  readonly install: (lease: Lease) => Promise<void>;
+  readonly install: (lease: Lease, services: readonly ServicePlan[]) => Promise<void>;
   readonly emit: (event: SessionEvent) => void;
   /** A service was registered: its last report is due. */
   readonly onRegistered: (service: ServicePlan) => void;
@@ -124,7 +124,7 @@ export class Holding {
     this.refusals = 0;
     this.renewAtHalf(lease);
     this.ports.emit({ type: 'lease', change: former?.vip === lease.vip ? 'renewed' : 'granted', lease });
-    this.ports.install(lease).then(
+    this.ports.install(lease, this.plan.services).then(
       () => {
         if (this.requests !== requests || this.lease?.vip !== lease.vip) return;
         for (const service of this.plan.services)

@@ -23,7 +23,7 @@ import type {
   StateEvent,
 } from './events.ts';
 import { certifiedIdentity, plainIdentity } from './identity.ts';
-import { leasePlans, type ServiceOptions } from './service.ts';
+import { leasePlans, type ServiceOptions, type ServicePlan } from './service.ts';
 import { type Memory, Session } from './session.ts';
 
 export interface RegisterOptions {
@@ -39,7 +39,7 @@ export interface RegisterOptions {
   /** Wished interval of heartbeats, ms, 10…60,000. Default: the manager's. */
   readonly heartbeat?: number;
   /** Makes a leased VIP usable on this host; services are registered once it has resolved. Default: nothing is done. */
-  readonly install?: (lease: Lease) => Promise<void>;
+  readonly install?: (lease: Lease, services: readonly ServicePlan[]) => Promise<void>;
   /** From an earlier run's `memory()`: the same leases are then claimed again. */
   readonly memory?: Memory;
   /** Identity on plain TCP. Default: made of the machine-id and the name. */

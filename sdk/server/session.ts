@@ -11,7 +11,7 @@ import type { ManagerAddress, SessionEvent, SessionState } from './events.ts';
 import { Holding } from './holding.ts';
 import { Pulse } from './pulse.ts';
 import { Requests } from './requests.ts';
-import type { LeasePlan } from './service.ts';
+import type { LeasePlan, ServicePlan } from './service.ts';
 
 /** One connection to a manager. */
 export interface Connection {
@@ -35,7 +35,7 @@ export interface SessionPorts {
   readonly find: () => Promise<readonly ManagerAddress[]>;
   /** This host's unique addresses, best first, as the manager at `to` may reach them. */
   readonly addresses: (to: ManagerAddress) => readonly Address[];
-  readonly install: (lease: Lease) => Promise<void>;
+  readonly install: (lease: Lease, services: readonly ServicePlan[]) => Promise<void>;
   readonly emit: (event: SessionEvent) => void;
 }
 
