@@ -36,10 +36,14 @@ const terminal: Output = {
 /** Runs it; gives the exit status: 0 done, 1 failed, 2 wrong usage. */
 export async function pki(args: readonly string[], output: Output = terminal): Promise<number> {
   const [verb, ...rest] = args;
-  const command = verb === undefined ? undefined : { init, issue, show }[verb];
+  const command = Object.entries({ init, issue, show }).find(([name]) => name === verb)?.[1];
+  if (args.length === 0 || args.includes('--help') || verb === 'help') {
+    output.out(USAGE);
+    return 0;
+  }
   if (command === undefined) {
     output.err(USAGE);
-    return verb === undefined || verb === '--help' || verb === 'help' ? 0 : 2;
+    return 2;
   }
   try {
     await command(rest, output);

@@ -8,7 +8,7 @@ import type { SessionLimits } from './limits.ts';
 import { Deadline, GRAIN, type Wheel } from './wheel.ts';
 
 /** Silent intervals after which the other side is taken for dead. */
-export const SILENT_INTERVALS = 3;
+const SILENT_INTERVALS = 3;
 
 export interface HeartbeatOwner {
   now(): Millis;

@@ -20,7 +20,7 @@ import { SESSION_LIMITS, type SessionLimits } from './limits.ts';
 import { Session, transactionOf } from './session.ts';
 import { Wheel } from './wheel.ts';
 
-export interface SessionsConfig {
+interface SessionsConfig {
   readonly listen: readonly { readonly address: Address; readonly port: number }[];
   readonly tls: TlsIdentity | undefined;
   /** Without `tls`: accept anybody. */

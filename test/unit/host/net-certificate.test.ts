@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { createExec } from '../../../appliance/host/exec.ts';
 import { peerCertificate, uriNames } from '../../../appliance/host/net-certificate.ts';
 
 const urn = 'urn:bivouac:name:*';
@@ -31,7 +31,7 @@ test.each([
   expect(uriNames(text)).toEqual([]);
 });
 
-test('a DNS name of a real certificate that pretends to hold a URI name holds none', () => {
+test('a DNS name of a real certificate that pretends to hold a URI name holds none', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'bivouac-san-'));
   try {
     const config = join(directory, 'cnf');
@@ -50,9 +50,8 @@ test('a DNS name of a real certificate that pretends to hold a URI name holds no
       '-keyout',
       join(directory, 'key'),
     ];
-    const certificate = new X509Certificate(
-      execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'ignore'] }),
-    );
+    const { stdout } = await createExec().run('openssl', args);
+    const certificate = new X509Certificate(stdout);
     expect(certificate.subjectAltName).toContain(urn);
     expect(peerCertificate(certificate)).toMatchObject({
       uris: ['urn:bivouac:role:server'],

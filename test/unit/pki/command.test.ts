@@ -170,6 +170,14 @@ test.each([
   expect(readdirSync(mission)).not.toContain('x.key');
 });
 
+test.each([[], ['--help'], ['help'], ['issue', '--help']])('%j tells how it is used', async (...args) => {
+  expect(await run(...args)).toMatchObject({
+    status: 0,
+    err: '',
+    out: expect.stringMatching(/^usage: bivouac pki init/),
+  });
+});
+
 test('an authority that cannot sign leaves no half-made node', async () => {
   const broken = join(base, 'broken');
   await run('init', broken, '--mission', 'falcon');

@@ -18,7 +18,7 @@ import { encodeRegistration } from '../../../sdk/wire/registration.ts';
 import { RegistrationParser } from '../../../sdk/wire/stream.ts';
 import { type VirtualHost, type VirtualWorld, virtualWorld } from '../../support/virtual.ts';
 
-export const PORT = 9746;
+const PORT = 9746;
 export const SERVER_ID = '5e'.repeat(32) as ServerId;
 
 export const REGISTER: ServerMessage = {
