@@ -1,6 +1,7 @@
 /**
  * The driver of routing: VIPs into the kernel, from where FRR takes them to the network. FRR itself is looked after by
- * ospf-daemons.ts: its restart changes nothing here, since the kernel keeps the VIPs.
+ * ospf-daemons.ts: its restart changes nothing here, since the kernel keeps the VIPs. release() withdraws the VIPs; what was set up
+ * of OSPF stays until FRR restarts, since the routing of the whole cell may hang on it.
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import type { Driver } from '../desired/driver.ts';

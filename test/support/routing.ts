@@ -1,7 +1,7 @@
 /**
  * Three routers in a row, A—B—C, each a namespace with FRR and OSPF, and the driver as it would run on one of them.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClock } from '../../appliance/host/clock.ts';
@@ -71,7 +71,6 @@ export async function threeRouters(options: RowOptions = {}): Promise<Row> {
       { in: c, name: 'cb', addresses: ['10.9.2.3/24', 'fd09:2::3/64'] },
     );
     // The parent belongs to root: FRR's user must be let through to its own directories.
-    const { chmodSync } = await import('node:fs');
     chmodSync(directory, 0o711);
     const router = async (name: 'a' | 'b' | 'c', namespace: Namespace): Promise<Router> => ({
       namespace,
