@@ -1,0 +1,242 @@
+/**
+ * The agent: registers this host's services through the SDK, makes their VIPs usable here, reports how they are, and takes
+ * everything away again when it goes.
+ */
+
+import { portRanges } from '../../sdk/client/question.ts';
+import { discover } from '../../sdk/server/discover.ts';
+import type { ManagerAddress } from '../../sdk/server/events.ts';
+import { managerAddress, Registration } from '../../sdk/server/register.ts';
+import type { ServicePlan } from '../../sdk/server/service.ts';
+import type { Environment, Identity } from '../../sdk/transport/environment.ts';
+import type { Address } from '../../sdk/wire/address.ts';
+import { WELL_KNOWN } from '../../sdk/wire/messages.ts';
+import type { Lease, Report } from '../../sdk/wire/model.ts';
+import type { Clock, Exec, Files, Log, Millis, Timer } from '../host/ports.ts';
+import { ArpBehaviour } from './arp.ts';
+import type { AgentConfig } from './config.ts';
+import { Ledger } from './ledger.ts';
+import { LocalChecker } from './local-check.ts';
+import { Loopback } from './loopback.ts';
+import { countConnections, loadOf, type Place } from './usage.ts';
+
+export interface AgentPorts {
+  readonly clock: Clock;
+  readonly exec: Exec;
+  readonly files: Files;
+  readonly log: Log;
+  /** For the SDK: the network, chance, DNS and the host's addresses. */
+  readonly environment: Environment;
+}
+
+/** How often draining is looked at. */
+const DRAIN_LOOK: Millis = 250;
+/** Reading the sockets of a busy host takes time: at most this share of it is spent so. */
+const SAMPLING_SHARE = 0.05;
+
+const needsVip = (plan: ServicePlan): boolean =>
+  plan.forward.mode === 'direct' || plan.forward.mode === 'tunnel';
+
+export class Agent {
+  readonly registration: Registration;
+  private readonly config: AgentConfig;
+  private readonly ports: AgentPorts;
+  private readonly ledger: Ledger;
+  private readonly loopback: Loopback;
+  private readonly arp: ArpBehaviour;
+  private readonly checkers: readonly (LocalChecker | undefined)[];
+  /** Service id → its VIP, while it is on loopback. */
+  private readonly vips = new Map<number, Address>();
+  private connections: readonly number[];
+  private sampling: Timer | undefined;
+  private draining = false;
+  private hurried: (() => void) | undefined;
+  private stopping: Promise<void> | undefined;
+
+  /** Throws BivouacError for a certificate that cannot be read. Changes nothing before start(). */
+  constructor(config: AgentConfig, tls: Identity | undefined, ports: AgentPorts) {
+    const { files, exec, log, clock, environment } = ports;
+    this.config = config;
+    this.ports = ports;
+    this.ledger = new Ledger(files, config.state, log);
+    this.loopback = new Loopback(exec, this.ledger, log);
+    this.arp = new ArpBehaviour(files, exec, this.ledger, log);
+    this.connections = config.services.map(() => 0);
+    this.registration = new Registration({
+      environment,
+      services: config.services,
+      manager: managerFinder(environment, config.manager),
+      install: (lease, services) => this.install(lease, services),
+      ...(config.name !== undefined && { name: config.name }),
+      ...(tls && { tls }),
+      ...(config.addresses.length > 0 && { addresses: config.addresses }),
+      ...(config.heartbeat !== undefined && { heartbeat: config.heartbeat }),
+      ...(this.ledger.memory && { memory: this.ledger.memory }),
+    });
+    this.checkers = config.services.map(({ local, ports: at, targetPort }, index) => {
+      const port = targetPort ?? portRanges(at)[0]!.first;
+      const target = () => ({ address: this.vips.get(index + 1) ?? ('127.0.0.1' as Address), port });
+      return (
+        local &&
+        new LocalChecker(local, target, { clock, exec, net: environment.net }, (passing, reason) => {
+          log(passing ? 'notice' : 'warning', 'local-check', {
+            service: config.services[index]!.name,
+            passing,
+            reason,
+          });
+          this.report();
+        })
+      );
+    });
+    this.listen();
+  }
+
+  async start(): Promise<void> {
+    const wanted = this.ledger.memory?.leases.map(({ lease }) => lease.vip) ?? [];
+    await this.loopback.adopt(wanted);
+    this.registration.start();
+    for (const checker of this.checkers) checker?.start();
+    this.sample();
+  }
+
+  /**
+   * Drains, waits for the connections to end (at most `config.drain`), deregisters, and takes away what was installed. A second
+   * call ends the wait.
+   */
+  stop(): Promise<void> {
+    this.hurried?.();
+    this.stopping ??= this.leave();
+    return this.stopping;
+  }
+
+  private async leave(): Promise<void> {
+    const { log } = this.ports;
+    this.draining = true;
+    log('notice', 'agent-draining', { connections: this.total(), wait: this.config.drain });
+    if (this.registration.state === 'registered') {
+      this.report();
+      await this.registration.drain();
+      await this.drained();
+    }
+    for (const checker of this.checkers) checker?.stop();
+    this.sampling?.cancel();
+    await this.registration.stop();
+    await this.loopback.clear();
+    await this.arp.restore();
+    log('notice', 'agent-stopped', { connections: this.total() });
+  }
+
+  private drained(): Promise<void> {
+    const { clock } = this.ports;
+    const until = clock.now() + this.config.drain;
+    return new Promise(resolve => {
+      let timer: Timer | undefined;
+      this.hurried = () => {
+        timer?.cancel();
+        resolve();
+      };
+      const look = (): void => {
+        this.measure();
+        this.report();
+        if (this.total() === 0 || clock.now() >= until) resolve();
+        else timer = clock.after('drain', Math.min(DRAIN_LOOK, until - clock.now()), look);
+      };
+      look();
+    });
+  }
+
+  private async install({ vip }: Lease, services: readonly ServicePlan[]): Promise<void> {
+    const here = services.filter(needsVip);
+    if (here.length === 0) return;
+    if (!vip.includes(':')) await this.arp.apply();
+    await this.loopback.install(vip);
+    for (const { id } of here) this.vips.set(id, vip);
+  }
+
+  private sample(): void {
+    const { clock } = this.ports;
+    const began = clock.now();
+    this.measure();
+    this.report();
+    const pause = Math.max(this.config.report, (clock.now() - began) / SAMPLING_SHARE);
+    this.sampling = clock.after('sample', pause, () => this.sample());
+  }
+
+  private measure(): void {
+    const places = this.config.services.map(({ ports: at, targetPort, transport }, index): Place => {
+      if (transport !== undefined && transport !== 'tcp') return { ports: [], address: undefined };
+      return { ports: portRanges(targetPort ?? at), address: this.vips.get(index + 1) };
+    });
+    const read = (path: string): string => this.ports.files.read(path) ?? '';
+    this.connections = countConnections(read('/proc/net/tcp'), read('/proc/net/tcp6'), places);
+  }
+
+  private report(): void {
+    const read = (path: string): string => this.ports.files.read(path) ?? '';
+    const load = loadOf(read('/proc/loadavg'), read('/sys/devices/system/cpu/online'));
+    const reports = this.connections.map((connections, index): Report => {
+      const failing = this.checkers[index]?.passing === false;
+      return {
+        service: index + 1,
+        state: failing ? 'down' : this.draining ? 'draining' : 'up',
+        connections,
+        load,
+      };
+    });
+    this.registration.report(...reports);
+  }
+
+  private total(): number {
+    return this.connections.reduce((sum, count) => sum + count, 0);
+  }
+
+  private listen(): void {
+    const { log } = this.ports;
+    this.registration
+      .on('state', ({ state, reason, manager }) => {
+        log(state === 'registered' ? 'notice' : 'debug', `agent-${state}`, {
+          reason,
+          ...(manager && { manager: `${manager.address}:${manager.port}` }),
+        });
+        if (state === 'registered') this.ledger.remember(this.registration.memory());
+      })
+      .on('lease', ({ change, lease }) => {
+        log(change === 'lost' ? 'warning' : change === 'granted' ? 'notice' : 'debug', `lease-${change}`, {
+          vip: lease.vip,
+          seconds: lease.duration,
+        });
+        this.ledger.remember(this.registration.memory());
+        if (change === 'lost') this.give(lease.vip);
+      })
+      .on('service', ({ name, vip, state, score, reason }) =>
+        log('notice', 'service-state', { name, vip, state, score, reason }),
+      )
+      .on('lost', ({ reason, retryIn }) =>
+        log('warning', 'manager-lost', { reason, retryIn: Math.round(retryIn) }),
+      )
+      .on('refused', ({ what, code, sentence }) => log('error', 'refused', { what, code, sentence }));
+  }
+
+  private give(vip: Address): void {
+    for (const [id, held] of this.vips) if (held === vip) this.vips.delete(id);
+    this.loopback
+      .remove(vip)
+      .catch((error: Error) => this.ports.log('error', 'vip-not-removed', { vip, error: error.message }));
+  }
+}
+
+/** Configured managers; else those that answer a solicitation, then the default routers. A roaming agent brings another one. */
+function managerFinder(
+  environment: Environment,
+  configured: AgentConfig['manager'],
+): () => Promise<readonly ManagerAddress[]> {
+  if (configured !== undefined) {
+    const found = configured.map(managerAddress);
+    return () => Promise.resolve(found);
+  }
+  const port = WELL_KNOWN.registrationPort;
+  return async () => [
+    ...(await discover({ environment })),
+    ...environment.gateways().map(address => ({ address, port })),
+  ];
+}

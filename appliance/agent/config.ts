@@ -1,0 +1,142 @@
+/**
+ * The agent's configuration, from its text. Never touches the network or the disk.
+ */
+import { Ajv } from 'ajv';
+import { questionOf } from '../../sdk/client/question.ts';
+import { managerAddress } from '../../sdk/server/register.ts';
+import { leasePlans, type ServiceOptions } from '../../sdk/server/service.ts';
+import { parseAddress } from '../../sdk/wire/address.ts';
+import type { Check } from '../../sdk/wire/model.ts';
+import { type Fault, isTelling, lineFor, sentenceOf, syntaxFault } from '../config/faults.ts';
+import { linesOf } from '../config/lines.ts';
+import schema from './agent.schema.json' with { type: 'json' };
+
+/** A check of the agent's own. Times in ms. */
+export interface LocalCheck {
+  readonly kind: 'tcp' | 'exec';
+  readonly command?: readonly string[];
+  readonly interval: number;
+  readonly timeout: number;
+  readonly rise: number;
+  readonly fall: number;
+}
+
+export interface AgentService extends ServiceOptions {
+  readonly local?: LocalCheck;
+}
+
+export interface AgentConfig {
+  readonly name: string | undefined;
+  readonly manager: readonly string[] | undefined;
+  /** Paths as they are written. */
+  readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string } | undefined;
+  readonly addresses: readonly string[];
+  readonly heartbeat: number | undefined;
+  readonly report: number;
+  readonly drain: number;
+  readonly state: string;
+  readonly services: readonly AgentService[];
+}
+
+const passes = (test: () => unknown): boolean => {
+  try {
+    return test() !== undefined;
+  } catch {
+    return false;
+  }
+};
+
+const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false, verbose: true });
+ajv.addFormat('manager', text => passes(() => managerAddress(text)));
+ajv.addFormat('address', text => parseAddress(text) !== undefined);
+ajv.addFormat('vip', text => text === 'auto' || parseAddress(text) !== undefined);
+ajv.addFormat('name', text => passes(() => questionOf({ name: text })));
+ajv.addFormat('hex', /^([0-9a-f]{2}){0,512}$/i);
+const validate = ajv.compile<Raw>(schema);
+
+type RawCheck = Omit<Partial<Check>, 'send' | 'expect'> & {
+  readonly kind: Check['kind'];
+  readonly send?: string;
+  readonly expect?: string;
+};
+type Raw = Partial<Omit<AgentConfig, 'services'>> &
+  Pick<AgentConfig, 'addresses' | 'report' | 'drain' | 'state'> & {
+    readonly plain: boolean;
+    readonly services: readonly (Omit<AgentService, 'check'> & { readonly check?: RawCheck })[];
+  };
+
+/** The configuration, or all that is wrong with it. */
+export function loadAgentConfig(
+  text: string,
+): { readonly config: AgentConfig } | { readonly faults: readonly Fault[] } {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (error) {
+    return { faults: [syntaxFault(text, error as SyntaxError)] };
+  }
+  const lines = linesOf(text);
+  const at = (path: string, sentence: string): Fault => ({ line: lineFor(lines, path), path, sentence });
+  if (!validate(raw)) {
+    const errors = (validate.errors ?? []).filter(error => isTelling(error) && error.keyword !== 'anyOf');
+    return { faults: errors.map(error => at(error.instancePath, sentenceOf(error, formatSentence))) };
+  }
+  const faults: Fault[] = [];
+  if (raw.tls === undefined && !raw.plain)
+    faults.push(
+      at(
+        '',
+        "neither 'tls' nor 'plain' is given: make a certificate with `bivouac pki issue`, or say \"plain\": true where the manager does, too",
+      ),
+    );
+  if (raw.tls !== undefined && raw.plain)
+    faults.push(at('/plain', "'plain' goes with no 'tls': take one of them out"));
+  for (const [index, { local }] of raw.services.entries()) {
+    if (local?.kind === 'exec' && local.command === undefined)
+      faults.push(
+        at(`/services/${index}/local`, "'command' is missing: the program to run and its arguments"),
+      );
+  }
+  const services = raw.services.map(service => withBytes(service));
+  try {
+    leasePlans(services);
+  } catch (error) {
+    const sentence = (error as Error).message;
+    const index = /^services\[(\d+)\]/.exec(sentence)?.[1];
+    faults.push(at(index === undefined ? '/services' : `/services/${index}`, sentence));
+  }
+  if (faults.length > 0) return { faults };
+  const { name, manager, tls, heartbeat, addresses, report, drain, state } = raw;
+  return { config: { name, manager, tls, heartbeat, addresses, report, drain, state, services } };
+}
+
+function withBytes({ check, ...service }: Raw['services'][number]): AgentService {
+  if (check === undefined) return service;
+  const { send, expect, ...rest } = check;
+  return {
+    ...service,
+    check: {
+      ...rest,
+      ...(send !== undefined && { send: bytesOf(send) }),
+      ...(expect !== undefined && { expect: bytesOf(expect) }),
+    },
+  };
+}
+
+const bytesOf = (hex: string): Uint8Array =>
+  Uint8Array.from(hex.match(/../g) ?? [], pair => Number.parseInt(pair, 16));
+
+function formatSentence(format: string, text: string): string {
+  switch (format) {
+    case 'manager':
+      return `'${text}' must be an address, or address:port, such as 10.1.0.1:9746`;
+    case 'vip':
+      return `'${text}' must be 'auto' or an IP address`;
+    case 'name':
+      return `'${text}' must be a DNS name`;
+    case 'hex':
+      return `'${text}' must be up to 512 bytes in hex`;
+    default:
+      return `'${text}' is no IP address`;
+  }
+}
