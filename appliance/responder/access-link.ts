@@ -2,6 +2,7 @@
  * One access link: opened when it is there and up, its frames handed to anycast ARP and to ordinary ARP, opened again later if it goes.
  */
 import type { Mac } from '../../sdk/wire/address.ts';
+import { ARP_OPERATION } from '../../sdk/wire/arp.ts';
 import type { Link, LinkSocket, Links, Log } from '../host/ports.ts';
 import type { ArpKeeper } from './arp-keeper.ts';
 import { operationOf, type Station, sameStation } from './frame.ts';
@@ -99,8 +100,9 @@ export class AccessLink {
 
   private receive(frame: Uint8Array): void {
     const operation = operationOf(frame);
-    if (operation === 'query') this.parts?.carrier.receive(frame);
-    else if (operation === 'request' || operation === 'reply') this.parts?.keeper.receive(frame, operation);
+    if (operation === ARP_OPERATION.query) this.parts?.carrier.receive(frame);
+    else if (operation === ARP_OPERATION.request) this.parts?.keeper.receive(frame, 'request');
+    else if (operation === ARP_OPERATION.reply) this.parts?.keeper.receive(frame, 'reply');
   }
 
   /** Once for each reason: this is tried again all the time. */

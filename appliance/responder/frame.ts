@@ -3,7 +3,7 @@
  * The layout is that of sdk/wire/arp.ts.
  */
 import { type Address, type Mac, macBytes } from '../../sdk/wire/address.ts';
-import { ARP_MESSAGE_AT, ARP_OPERATION, type ArpOperation } from '../../sdk/wire/arp.ts';
+import { ARP_MESSAGE_AT } from '../../sdk/wire/arp.ts';
 import { readU16, readU32 } from '../../sdk/wire/tlv.ts';
 import type { Link } from '../host/ports.ts';
 
@@ -39,15 +39,13 @@ export function sameMac(bytes: Uint8Array, offset: number, mac: Uint8Array): boo
   return true;
 }
 
-const OPERATIONS = new Map<number, ArpOperation>(
-  Object.entries(ARP_OPERATION).map(([word, number]) => [number, word as ArpOperation]),
-);
-
-/** The operation of an ARP frame for IPv4 on Ethernet that is complete up to its message; undefined for any other frame. */
-export function operationOf(frame: Uint8Array): ArpOperation | undefined {
-  if (frame.length < ARP_MESSAGE_AT) return undefined;
-  if (readU32(frame, 12) !== 0x08060001 || readU32(frame, 16) !== 0x08000604) return undefined;
-  return OPERATIONS.get(readU16(frame, 20));
+/**
+ * The opcode (ARP_OPERATION) of an ARP frame for IPv4 on Ethernet that is complete up to its message; -1 for any other frame.
+ */
+export function operationOf(frame: Uint8Array): number {
+  if (frame.length < ARP_MESSAGE_AT) return -1;
+  if (readU32(frame, 12) !== 0x08060001 || readU32(frame, 16) !== 0x08000604) return -1;
+  return readU16(frame, 20);
 }
 
 /**

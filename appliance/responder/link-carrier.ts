@@ -62,15 +62,16 @@ export class LinkCarrier {
       counters.link['rate-limited']++;
       return;
     }
-    const query = messageOf(frame);
-    if (query === undefined) {
+    const end = messageEnd(frame);
+    if (end === 0) {
       counters.link['not-a-query']++;
       return;
     }
-    const framed = this.cache.get(query) ?? this.miss(query);
+    const framed =
+      this.cache.get(frame, ARP_MESSAGE_AT, end) ?? this.miss(frame.subarray(ARP_MESSAGE_AT, end));
     counters.link[framed.reply.reason]++;
     for (let part = 0; part < framed.frames.length; part++) {
-      if (framed.reply.signed) this.sendSigned(framed.reply.templates[part]!, frame, query);
+      if (framed.reply.signed) this.sendSigned(framed.reply.templates[part]!, frame);
       else send(addressTo(framed.frames[part]!, frame));
     }
   }
@@ -91,9 +92,9 @@ export class LinkCarrier {
     return framed;
   }
 
-  private sendSigned(template: Uint8Array, query: Uint8Array, message: Uint8Array): void {
-    const signed = this.options.answers.finish(template, message, true);
-    if (signed !== undefined) this.options.send(addressTo(this.frame(signed), query));
+  private sendSigned(template: Uint8Array, frame: Uint8Array): void {
+    const signed = this.options.answers.finish(template, frame.subarray(ARP_MESSAGE_AT), true);
+    if (signed !== undefined) this.options.send(addressTo(this.frame(signed), frame));
   }
 
   private frame(message: Uint8Array): Uint8Array {
@@ -102,11 +103,11 @@ export class LinkCarrier {
   }
 }
 
-/** The message behind the ARP body, without the frame's padding; undefined if the frame is cut short. */
-function messageOf(frame: Uint8Array): Uint8Array | undefined {
-  if (frame.length < ARP_MESSAGE_AT + HEADER) return undefined;
+/** Where the message behind the ARP body ends, and the frame's padding begins; 0 if the frame is cut short. */
+function messageEnd(frame: Uint8Array): number {
+  if (frame.length < ARP_MESSAGE_AT + HEADER) return 0;
   const end = ARP_MESSAGE_AT + HEADER + readU16(frame, ARP_MESSAGE_AT + 4);
-  return end > frame.length ? undefined : frame.subarray(ARP_MESSAGE_AT, end);
+  return end > frame.length ? 0 : end;
 }
 
 /** The answer frame with the addresses and the nonce of this query, in place. */

@@ -18,7 +18,8 @@ const HASHED = 64;
 
 interface Entry<T> {
   readonly bytes: Uint8Array;
-  /** Where the bytes that are compared end: padding at the end is not looked at. */
+  /** Where the elements that decide begin, and where the bytes that are compared end. */
+  readonly start: number;
   readonly end: number;
   readonly value: T;
 }
@@ -33,11 +34,12 @@ export class QueryCache<T> {
     this.last = undefined;
   }
 
-  get(query: Uint8Array): T | undefined {
-    if (query.length < NONCE_END) return undefined;
-    if (this.last !== undefined && same(this.last, query)) return this.last.value;
-    const entry = this.entries.get(hash(query));
-    if (entry === undefined || !same(entry, query)) return undefined;
+  /** The query is bytes[from…end). */
+  get(bytes: Uint8Array, from = 0, end = bytes.length): T | undefined {
+    if (end - from < NONCE_END) return undefined;
+    if (this.last !== undefined && same(this.last, bytes, from, end)) return this.last.value;
+    const entry = this.entries.get(hash(bytes, from, end));
+    if (entry === undefined || !same(entry, bytes, from, end)) return undefined;
     this.last = entry;
     return entry.value;
   }
@@ -45,23 +47,25 @@ export class QueryCache<T> {
   /** Only for a query that was decoded without an error: `get` vouches for all others that look like it. */
   set(query: Uint8Array, value: T): void {
     if (query.length > LONGEST) return;
-    if (this.entries.size >= MOST) this.entries.clear();
-    this.entries.set(hash(query), { bytes: Uint8Array.from(query), end: meaningfulEnd(query), value });
+    if (this.entries.size >= MOST) this.clear();
+    const bytes = Uint8Array.from(query);
+    const start = startOf(bytes, 0, bytes.length);
+    this.entries.set(hash(bytes, 0, bytes.length), { bytes, start, end: meaningfulEnd(bytes, start), value });
   }
 }
 
 /** Where the elements that decide begin: behind the nonce, and behind the cookie if there is one there of a right length. */
-function start(query: Uint8Array): number {
-  if (query.length < NONCE_END + ELEMENT_HEADER || readU16(query, NONCE_END) !== COOKIE) return NONCE_END;
-  const length = readU16(query, NONCE_END + 2);
-  const end = NONCE_END + ELEMENT_HEADER + length;
-  return length >= 8 && length <= 32 && end <= query.length ? end : NONCE_END;
+function startOf(bytes: Uint8Array, from: number, end: number): number {
+  const at = from + NONCE_END;
+  if (end - at < ELEMENT_HEADER || readU16(bytes, at) !== COOKIE) return NONCE_END;
+  const length = readU16(bytes, at + 2);
+  const right = length >= 8 && length <= 32 && at + ELEMENT_HEADER + length <= end;
+  return right ? NONCE_END + ELEMENT_HEADER + length : NONCE_END;
 }
 
 /** Behind the header of the last element if that is padding, else the end. The query is known to be well formed. */
-function meaningfulEnd(query: Uint8Array): number {
-  let at = start(query);
-  while (at < query.length) {
+function meaningfulEnd(query: Uint8Array, start: number): number {
+  for (let at = start; at < query.length; ) {
     const next = at + ELEMENT_HEADER + readU16(query, at + 2);
     if (next === query.length && readU16(query, at) === padding.number) return at + ELEMENT_HEADER;
     at = next;
@@ -70,20 +74,22 @@ function meaningfulEnd(query: Uint8Array): number {
 }
 
 /** FNV-1a. Who makes two queries collide gets both of them answered slowly, no more. */
-function hash(query: Uint8Array): number {
-  let value = 0x811c9dc5 ^ query.length;
-  for (let at = 0; at < NONCE_AT; at++) value = Math.imul(value ^ query[at]!, 0x01000193);
-  const from = start(query);
-  const end = Math.min(query.length, from + HASHED);
-  for (let at = from; at < end; at++) value = Math.imul(value ^ query[at]!, 0x01000193);
+function hash(bytes: Uint8Array, from: number, end: number): number {
+  let value = 0x811c9dc5 ^ (end - from);
+  for (let at = 0; at < NONCE_AT; at++) value = Math.imul(value ^ bytes[from + at]!, 0x01000193);
+  const start = from + startOf(bytes, from, end);
+  const stop = Math.min(end, start + HASHED);
+  for (let at = start; at < stop; at++) value = Math.imul(value ^ bytes[at]!, 0x01000193);
   return value & 0x3fffffff;
 }
 
-function same({ bytes, end }: Entry<unknown>, query: Uint8Array): boolean {
-  if (bytes.length !== query.length) return false;
-  for (let at = 0; at < NONCE_AT; at++) if (bytes[at] !== query[at]) return false;
-  const from = start(query);
-  if (start(bytes) !== from) return false;
-  for (let at = from; at < end; at++) if (bytes[at] !== query[at]) return false;
+/** Whether they differ in nonce, cookie and padding at most. A cookie's header is compared, so that both begin at `start`. */
+function same({ bytes, start, end }: Entry<unknown>, query: Uint8Array, from: number, to: number): boolean {
+  if (bytes.length !== to - from) return false;
+  for (let at = 0; at < NONCE_AT; at++) if (bytes[at] !== query[from + at]) return false;
+  if (start !== NONCE_END)
+    for (let at = NONCE_END; at < NONCE_END + ELEMENT_HEADER; at++)
+      if (bytes[at] !== query[from + at]) return false;
+  for (let at = start; at < end; at++) if (bytes[at] !== query[from + at]) return false;
   return true;
 }
