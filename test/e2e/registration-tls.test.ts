@@ -182,6 +182,24 @@ test('a manager’s certificate and key that do not belong together are told in 
   );
 });
 
+test.each(['destroy', 'resetAndDestroy'] as const)(
+  'a server that dies (%s) is noticed at once',
+  async how => {
+    const raw = connectTcp(port, '127.0.0.1');
+    raw.on('error', () => {});
+    const socket = open(server, { socket: raw });
+    socket.on('error', () => {});
+    socket.on('secureConnect', () => socket.write(encodeRegistration(REGISTER)));
+    await new Promise<void>(resolve => void socket.once('data', () => resolve()));
+    const before = events.length;
+    // Beneath TLS, as the kernel does for a killed process: no close_notify.
+    raw[how]();
+    await expect
+      .poll(() => events.slice(before), { interval: 1, timeout: 100 })
+      .toMatchObject([{ type: 'session-ended', reason: { code: 'closed' } }]);
+  },
+);
+
 test('no session is resumed: each connection shows its certificate', async () => {
   const tickets: Buffer[] = [];
   const first = open(server);
