@@ -10,6 +10,7 @@ import {
   NO_ADDRESS,
   NO_MAC,
 } from '../../../sdk/wire/arp.ts';
+import { WireError } from '../../../sdk/wire/errors.ts';
 import { vectors } from '../../support/vectors.ts';
 
 const frame = (name: string) => Uint8Array.from(vectors.find(vector => vector.name === name)!.bytes);
@@ -39,6 +40,12 @@ test('padding behind the message is not part of it, whatever it holds', () => {
   expect(bytes.length).toBe(66);
   const longer = Uint8Array.from([...bytes, 0xde, 0xad]);
   expect(decodeArp(longer)).toEqual(decodeArp(bytes));
+});
+
+test('a frame that ends before its message does is refused as a frame', () => {
+  const bytes = frame('frame-query');
+  for (const length of [41, 42, 53, 54, bytes.length - 1])
+    expect(() => decodeArp(bytes.slice(0, length)), `${length} bytes`).toThrow(WireError);
 });
 
 test('a query frame says who asks for what', () => {
