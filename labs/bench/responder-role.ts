@@ -119,19 +119,54 @@ const roles: Record<string, (options: RoleOptions) => Promise<unknown>> = {
   },
 
   async 'arp-round-trip'(options) {
-    const mac = await macOf(options.link);
-    const request = encodeArp({
-      destination: BROADCAST,
-      source: mac,
-      operation: 'request',
-      senderMac: mac,
-      senderAddress: options.own,
-      targetMac: NO_MAC,
-      targetAddress: options.peer,
-    });
-    return roundTrips(arpSocket(indexOf(options.link), 2), request, options.count);
+    return roundTrips(arpSocket(indexOf(options.link), 2), await arpRequest(options), options.count);
+  },
+
+  async 'link-client'(options) {
+    return clientRoundTrips(options, await queryFrame(options), 25);
+  },
+
+  async 'arp-client'(options) {
+    return clientRoundTrips(options, await arpRequest(options), 2);
   },
 };
+
+async function arpRequest({ link, own, peer }: RoleOptions): Promise<Uint8Array> {
+  const mac = await macOf(link);
+  return encodeArp({
+    destination: BROADCAST,
+    source: mac,
+    operation: 'request',
+    senderMac: mac,
+    senderAddress: own,
+    targetMac: NO_MAC,
+    targetAddress: peer,
+  });
+}
+
+/** Round trips in microseconds as an application on Node sees them: it sends by cap, sleeps, and is woken by the answer. */
+async function clientRoundTrips(
+  { link, count, ring }: RoleOptions,
+  frame: Uint8Array,
+  opcode: number,
+): Promise<number[]> {
+  const times: number[] = [];
+  let woken = (): void => {};
+  const socket = (await linuxLinks()).open(link, `arp[6:2] = ${opcode}`, ring, () => woken());
+  for (let turn = 0; turn < count; turn++) {
+    const start = performance.now();
+    await new Promise<void>(resolve => {
+      woken = resolve;
+      const timer = setTimeout(resolve, 200);
+      timer.unref();
+      socket.send(frame);
+    });
+    times.push((performance.now() - start) * 1000);
+    await new Promise(resolve => setTimeout(resolve, 1));
+  }
+  socket.close();
+  return times;
+}
 
 const indexOf = (link: string): number => Number(readFileSync(`/sys/class/net/${link}/ifindex`, 'utf8'));
 
