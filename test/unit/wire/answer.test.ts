@@ -93,6 +93,18 @@ describe('splitting', () => {
         expect(encodeAnycast(part).length).toBeLessThanOrEqual(maxBytes);
   });
 
+  test('parts are filled before the next one is begun', () => {
+    const all = [server(1), server(2, 200), server(3, 100)];
+    const sizes = splitAnswer(answer(all), 1232).map(part => encodeAnycast(part).length);
+    expect(sizes.length).toBeGreaterThan(10);
+    for (const size of sizes.slice(0, -1)) expect(size).toBeGreaterThan(1232 - 130);
+  });
+
+  test('an answer that no message holds is refused, not cut', () => {
+    const all = Array.from({ length: 1000 }, (_, index) => server(index + 1, 2));
+    expect(() => encodeAnycast(answer(all))).toThrow(/65535 bytes; send it in several/);
+  });
+
   test('a part too small for a single service is refused', () =>
     expect(() => splitAnswer(answer([server(1)]), 120)).toThrow(/a part has/));
 
