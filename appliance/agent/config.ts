@@ -98,16 +98,27 @@ export function loadAgentConfig(
       );
   }
   const services = raw.services.map(service => withBytes(service));
-  try {
-    leasePlans(services);
-  } catch (error) {
-    const sentence = (error as Error).message;
-    const index = /^services\[(\d+)\]/.exec(sentence)?.[1];
-    faults.push(at(index === undefined ? '/services' : `/services/${index}`, sentence));
+  for (const [index, service] of services.entries()) {
+    const fault = faultOf([service]);
+    if (fault !== undefined) faults.push(at(`/services/${index}`, fault));
+  }
+  if (faults.length === 0) {
+    const fault = faultOf(services);
+    if (fault !== undefined) faults.push(at('/services', fault));
   }
   if (faults.length > 0) return { faults };
   const { name, manager, tls, heartbeat, addresses, report, drain, state } = raw;
   return { config: { name, manager, tls, heartbeat, addresses, report, drain, state, services } };
+}
+
+/** What the SDK has against these services, in one sentence. */
+function faultOf(services: readonly AgentService[]): string | undefined {
+  try {
+    leasePlans(services);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.replace(/^services\[\d+\]\.?/, '');
+  }
 }
 
 function withBytes({ check, ...service }: Raw['services'][number]): AgentService {
