@@ -52,5 +52,6 @@ async function askFor(what: string): Promise<{ address: string; port: number; as
   };
 }
 
-const wanted = (what: string): { vip: string } | { name: string } =>
-  /^[\d.]+$|:/.test(what) ? { vip: what } : { name: what };
+function wanted(what: string): { vip: string } | { name: string } {
+  return /^[\d.]+$|:/.test(what) ? { vip: what } : { name: what };
+}

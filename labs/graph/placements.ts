@@ -26,3 +26,14 @@ export async function askPlacements(
   );
   return { placements: answers.flat(), silent };
 }
+
+/** One placement for all services of one name that a server has at one VIP; it is up when one of them is. */
+function placementsOf(rows: readonly ServiceRow[], manager: string): Placement[] {
+  const placements = new Map<string, Placement>();
+  for (const { vip, service, server, state } of rows) {
+    const key = `${vip} ${service} ${server}`;
+    const known = placements.get(key);
+    if (known?.state !== 'up') placements.set(key, { vip, service, server, state, manager });
+  }
+  return [...placements.values()].sort((a, b) => a.service.localeCompare(b.service));
+}
