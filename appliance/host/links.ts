@@ -1,7 +1,7 @@
 /**
  * Interfaces and raw Ethernet on Linux: sysfs and os.networkInterfaces() to list them, libpcap (the cap addon) to open one.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { parseAddress, parseMac } from '../../sdk/wire/address.ts';
 import type { Link, LinkSocket, Links } from './ports.ts';
@@ -38,6 +38,10 @@ const closed: object[] = [];
  */
 export async function linuxLinks(onProblem: (sentence: string) => void = () => {}): Promise<Links> {
   const { default: cap } = await import('cap');
+  if (!immediate())
+    onProblem(
+      'there is no libpcap.so: frames may wait for a second; link it to libpcap.so.0.8, or install libpcap-dev',
+    );
   type Capture = InstanceType<typeof cap.Cap>;
   return {
     list: listLinks,
@@ -105,6 +109,14 @@ export async function linuxLinks(onProblem: (sentence: string) => void = () => {
       };
     },
   };
+}
+
+/** Whether the addon found libpcap by the one name under which it asks it for immediate mode. */
+function immediate(): boolean {
+  const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  const places = ['/usr/lib', '/lib', '/usr/local/lib', `/usr/lib/${triplet}`, `/lib/${triplet}`];
+  const named = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter(place => place !== '');
+  return [...named, ...places].some(place => existsSync(`${place}/libpcap.so`));
 }
 
 /** Changes whenever an interface went down, came up, or was replaced by another of its name. */

@@ -67,7 +67,7 @@ export class Answers {
     this.directory = directory;
   }
 
-  /** `room`: bytes that a message may have. `alone`: other managers may hear the query too, so keep silent if nothing is known. */
+  /** `room`: bytes that a message may have. `shared`: other managers hear the query too, so keep silent if nothing is known. */
   reply(query: Uint8Array, room: number, shared: boolean): Reply {
     if (!isQuery(query)) return silence('not-a-query');
     try {

@@ -67,8 +67,11 @@ export class LinkCarrier {
       counters.link['not-a-query']++;
       return;
     }
-    const framed =
-      this.cache.get(frame, ARP_MESSAGE_AT, end) ?? this.miss(frame.subarray(ARP_MESSAGE_AT, end));
+    let framed =
+      this.cache.get(frame, ARP_MESSAGE_AT, end) ?? this.miss(frame.subarray(ARP_MESSAGE_AT, end), true);
+    // Silence is for the sake of other managers; asked alone, it says that it knows nothing.
+    if (framed.frames.length === 0 && (frame[0]! & 1) === 0)
+      framed = this.miss(frame.subarray(ARP_MESSAGE_AT, end), false);
     counters.link[framed.reply.reason]++;
     for (let part = 0; part < framed.frames.length; part++) {
       if (framed.reply.signed) this.sendSigned(framed.reply.templates[part]!, frame);
@@ -85,10 +88,10 @@ export class LinkCarrier {
     return true;
   }
 
-  private miss(query: Uint8Array): FramedReply {
-    const reply = this.options.answers.reply(query, this.station.mtu - ARP_BODY, true);
+  private miss(query: Uint8Array, shared: boolean): FramedReply {
+    const reply = this.options.answers.reply(query, this.station.mtu - ARP_BODY, shared);
     const framed = { reply, frames: reply.templates.map(template => this.frame(template)) };
-    if (reply.lasting) this.cache.set(query, framed);
+    if (reply.lasting && shared) this.cache.set(query, framed);
     return framed;
   }
 

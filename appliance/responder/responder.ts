@@ -2,23 +2,11 @@
  * The responder: anycast ARP on the access links and over UDP, ordinary ARP for the VIPs, invitations for agents that look
  * for a manager. This file puts its parts together; each of them is a file of its own.
  */
-import { type Address, address, type Mac } from '../../sdk/wire/address.ts';
-import { WELL_KNOWN } from '../../sdk/wire/messages.ts';
+import type { Address, Mac } from '../../sdk/wire/address.ts';
 import type { ManagerId } from '../../sdk/wire/model.ts';
 import { MESSAGE } from '../../sdk/wire/numbers.ts';
 import type { WantedArp, WantedDirectory } from '../desired/wanted.ts';
-import type {
-  Clock,
-  DatagramSocket,
-  Link,
-  Links,
-  Log,
-  Millis,
-  Net,
-  Random,
-  Signer,
-  Timer,
-} from '../host/ports.ts';
+import type { Clock, Link, Links, Log, Millis, Net, Random, Signer, Timer } from '../host/ports.ts';
 import { Table } from '../registry/table.ts';
 import { AccessLink } from './access-link.ts';
 import { Answers } from './answers.ts';
@@ -31,12 +19,10 @@ import { LinkCarrier } from './link-carrier.ts';
 import { Solicitor } from './solicitor.ts';
 import { SourceLimits } from './source-limits.ts';
 import { UdpCarrier } from './udp-carrier.ts';
+import { UdpSockets } from './udp-sockets.ts';
 
 /** How often the interfaces are looked at. */
 const LOOK: Millis = 1000;
-
-/** Socket buffer of queries over UDP, bytes; the kernel's limit (net.core.rmem_max) holds. */
-const RECEIVE_BUFFER = 4 << 20;
 
 export interface ResponderConfig {
   readonly manager: ManagerId;
@@ -87,7 +73,7 @@ export interface Responder {
 /** Opens the UDP sockets and the links (those that aren't there yet are opened when they come). Rejects if the port is taken. */
 export async function createResponder(options: ResponderOptions): Promise<Responder> {
   const { clock, random, net, links, signer, config, log, onConflict } = options;
-  const { manager, name, access, validity, rate, ring, registration } = config;
+  const { manager, name, access, port, validity, rate, ring, registration } = config;
   const counters = newCounters();
   const onFull = (): void => {
     counters.table['sources-full']++;
@@ -157,6 +143,7 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
     present = new Map(all.map(link => [link.name, link]));
     local = new Set(all.flatMap(link => link.addresses.map(entry => entry.address)));
     macs = new Set(all.map(link => link.mac));
+    sockets.update(all, isVip);
     for (const link of opened) {
       const now = present.get(link.name);
       link.update(now, now && stationOf(now, isVip));
@@ -171,17 +158,10 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
     });
   }
 
-  const receive =
-    (socket: () => DatagramSocket | undefined) =>
-    (bytes: Uint8Array, source: Address, port: number, zone?: string): void => {
-      const send = (answer: Uint8Array): void => socket()?.send(answer, port, source);
-      if (bytes[3] === MESSAGE.solicit) solicitor.receive(bytes, source, zone, send);
-      else udp.receive(bytes, source, send);
-    };
-
-  const sockets = await openSockets(net, config, receive, error =>
-    log('debug', 'responder-datagram', { sentence: error }),
-  );
+  const sockets = await UdpSockets.open({ net, port, access, log }, (bytes, source, zone, send) => {
+    if (bytes[3] === MESSAGE.solicit) solicitor.receive(bytes, source, zone, send);
+    else udp.receive(bytes, source, send);
+  });
   let timer: Timer | undefined;
   look();
   again();
@@ -205,38 +185,7 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
       timer?.cancel();
       solicitor.close();
       for (const link of opened) link.close();
-      for (const socket of sockets) socket.close();
+      sockets.close();
     },
   };
-}
-
-/** One socket for each family: queries for a VIP reach it by the data plane's redirect, so it is bound to no address. */
-async function openSockets(
-  net: Net,
-  { port, access }: ResponderConfig,
-  receive: (
-    socket: () => DatagramSocket | undefined,
-  ) => (bytes: Uint8Array, source: Address, port: number, zone?: string) => void,
-  onError: (error: string) => void,
-): Promise<readonly DatagramSocket[]> {
-  const sockets: DatagramSocket[] = [];
-  const families = [
-    { any: address('0.0.0.0'), group: WELL_KNOWN.solicitGroup4 },
-    { any: address('::'), group: WELL_KNOWN.solicitGroup6 },
-  ];
-  try {
-    for (const { any, group } of families) {
-      let socket: DatagramSocket | undefined;
-      socket = await net.datagram(
-        { address: any, port, groups: [group], interfaces: access, receiveBuffer: RECEIVE_BUFFER },
-        receive(() => socket),
-        onError,
-      );
-      sockets.push(socket);
-    }
-  } catch (error) {
-    for (const socket of sockets) socket.close();
-    throw new Error(`UDP port ${port} for anycast ARP cannot be opened: ${(error as Error).message}`);
-  }
-  return sockets;
 }

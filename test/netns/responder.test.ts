@@ -41,6 +41,7 @@ beforeEach(async () => {
     { in: client, name: 'eth0', addresses: ['10.1.0.99/24', 'fd00:1::99/64'], mac: '02:00:00:00:00:99' },
   );
   client.ip(`route add ${VIP} via 10.1.0.1`);
+  appliance.ip('addr add 10.1.9.1/32 dev lo');
   alarms = [];
   closers = [];
   const links = await linuxLinks();
@@ -59,6 +60,7 @@ beforeEach(async () => {
           addresses: [
             { address: address('10.1.0.1'), length: 24 },
             { address: address('fd00:1::1'), length: 64 },
+            { address: address('10.1.9.1'), length: 32 },
           ],
         },
       ],
@@ -202,6 +204,26 @@ describe('anycast ARP over UDP', () => {
     );
     const { bytes, from } = await poll(() => received[0], 2000, 'an answer');
     expect([from, expectType(bytes, 'answer').servers.length]).toEqual(['fd00:1::1', 1]);
+  });
+
+  test('it comes back from the address that was asked, whatever the way out is', async () => {
+    responder.setDirectory(directory({ [VIP]: SERVERS }));
+    client.ip('route add 10.1.9.1 via 10.1.0.1');
+    const { received, socket } = await clientSocket();
+    await poll(
+      () => {
+        socket.send(
+          encodeAnycast(query({ vip: VIP, want: 1, padding: 300 })),
+          WELL_KNOWN.anycastPort,
+          '10.1.9.1',
+        );
+        return received.length > 0;
+      },
+      3000,
+      'an answer',
+      100,
+    );
+    expect(received[0]!.from).toBe('10.1.9.1');
   });
 
   test('addressed to the VIP, it comes back from the VIP when the packet filter redirects it', async () => {

@@ -234,6 +234,14 @@ describe('on the link', () => {
     expect(counters.link).toMatchObject({ 'no-such-vip': 1, 'no-such-name': 1, 'nothing-here': 1 });
   });
 
+  test('unless it is asked alone, also after it was asked with others', () => {
+    const unknown = queryBytes({ vip: address('10.9.9.9') });
+    expect(ask(frame(unknown))).toEqual([]);
+    const [answer] = ask(frame(unknown, OWN));
+    expect(expectType(decodeArp(answer!)!.message, 'answer').servers).toEqual([]);
+    expect(ask(frame(unknown))).toEqual([]);
+  });
+
   test('but says so when it knows the VIP and nothing matches', () => {
     const [answer] = ask(frame(queryBytes({ vip: VIP, selector: { protocol: 'ftp' } })));
     expect(expectType(decodeArp(answer!)!.message, 'answer').servers).toEqual([]);
