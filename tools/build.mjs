@@ -1,7 +1,7 @@
 // Bundles: dist/bivouac.mjs (the daemon and the command line), dist/lab.mjs and dist/bench.mjs (the lab), dist/apps (what the lab's
 // nodes run), sdk/dist. The native addons go beside them: cap and raw-socket into dist/native, koffi (found by Node) into
 // dist/node_modules.
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -44,6 +44,8 @@ const programs = [
   ['labs/lab.ts', 'dist/lab.mjs'],
   ['labs/bench.ts', 'dist/bench.mjs'],
   ['labs/bench/responder-role.ts', 'dist/bench-responder.mjs'],
+  ['labs/bench/fleet.ts', 'dist/bench-fleet.mjs'],
+  ['labs/bench/etcd.ts', 'dist/bench-etcd.mjs'],
   ...['caller', 'flows', 'mcu', 'stream', 'web'].map(app => [`labs/apps/${app}.ts`, `dist/apps/${app}.mjs`]),
 ].filter(([from]) => existsSync(at(from)));
 
@@ -60,13 +62,14 @@ await Promise.all(
 
 for (const name of ['koffi', `@koromix/koffi-linux-${process.arch}`]) {
   const to = join(dist, 'node_modules', name);
-  if (existsSync(to)) continue;
+  const source = at(`node_modules/${name}`);
+  const version = directory => readFileSync(join(directory, 'package.json'), 'utf8');
+  if (existsSync(join(to, 'package.json')) && version(to) === version(source)) continue;
+  rmSync(to, { recursive: true, force: true });
   mkdirSync(dirname(to), { recursive: true });
-  const unneeded = /\/(doc|vendor|src\/koffi\/src|lib)(\/|$)/;
-  cpSync(at(`node_modules/${name}`), to, {
-    recursive: true,
-    filter: path => !unneeded.test(path.slice(at(`node_modules/${name}`).length)),
-  });
+  // Its C++ sources stay behind; the JavaScript among them does not.
+  const unneeded = /\/(doc|vendor|lib)(\/|$)|\/src\/koffi\/src\/(abi|.*\.(cc|hh|inc|def))$/;
+  cpSync(source, to, { recursive: true, filter: path => !unneeded.test(path.slice(source.length)) });
 }
 
 if (existsSync(at('sdk/index.ts'))) await buildSdk(root);
