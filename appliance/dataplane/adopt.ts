@@ -9,7 +9,7 @@ import { Table } from '../registry/table.ts';
 import { LAYOUT, TABLE } from './layout.ts';
 import { farmOfMark, indexOfMark } from './mark.ts';
 import type { Nft } from './nft.ts';
-import type { Reached, ReachedFarm } from './plan.ts';
+import { directUses, type Reached, type ReachedFarm } from './plan.ts';
 
 export type Found =
   /** No table at all. */
@@ -78,7 +78,6 @@ function assemble(rows: readonly Row[], chains: ReadonlySet<string>): Reached {
     key: FarmKey | undefined;
     tag: number;
     affinity: boolean;
-    vip: string | undefined;
     readonly indices: Map<string, number>;
     readonly elements: Map<string, string>;
   }
@@ -92,7 +91,6 @@ function assemble(rows: readonly Row[], chains: ReadonlySet<string>): Reached {
         key: undefined,
         tag: 0,
         affinity: false,
-        vip: undefined,
         indices: new Map(),
         elements: new Map(),
       };
@@ -103,16 +101,15 @@ function assemble(rows: readonly Row[], chains: ReadonlySet<string>): Reached {
     else if (MAPS.members.includes(set as never)) draft.indices.set(member(data), indexOfMark(Number(key)));
     else if (set === 'tags') draft.tag = Number(data);
     else if (set === 'touch') draft.affinity = true;
-    else if (set === 'restore4') draft.vip = data;
   }
   const farms: [FarmKey, ReachedFarm][] = [];
   const ids: [`${number}`, FarmKey][] = [];
-  const directs = new Map<Address, number>();
-  for (const [id, { key, tag, affinity, vip, indices, elements }] of drafts) {
+  const directs = new Map<string, number>();
+  for (const [id, { key, tag, affinity, indices, elements }] of drafts) {
     if (key === undefined || !chains.has(`f${id}`)) throw new Error(`farm number ${id} is not whole`);
     farms.push([key, { id, indices, from: { elements, affinity, tag } }]);
     ids.push([`${id}`, key]);
-    if (vip !== undefined) directs.set(vip as Address, (directs.get(vip as Address) ?? 0) + 1);
+    for (const use of directUses(elements)) directs.set(use, (directs.get(use) ?? 0) + 1);
   }
   const numbered = [...chains].filter(name => /^f\d+$/.test(name)).length;
   if (numbered !== farms.length) throw new Error(`it holds ${numbered} farms, but names ${farms.length}`);

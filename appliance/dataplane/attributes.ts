@@ -42,29 +42,41 @@ export function each(bytes: Uint8Array, take: (type: number, value: Uint8Array) 
 }
 
 /** Flags of a request (linux/netlink.h). */
-export const NLM_F = { request: 1, ack: 4, dump: 0x300 } as const;
+export const NLM_F = {
+  request: 1,
+  ack: 4,
+  dump: 0x300,
+  replace: 0x100,
+  exclusive: 0x200,
+  create: 0x400,
+} as const;
 
-/**
- * A netfilter message (linux/netfilter/nfnetlink.h): the netlink header, then family, version 0, resource id 0, then attributes.
- */
-export function netfilterMessage(
+/** A message with its netlink header: length, type, flags, sequence (always 1: one request at a time), port id 0. */
+export function message(
+  type: number,
+  flags: number,
+  header: Uint8Array,
+  list: readonly Uint8Array[],
+): Uint8Array {
+  const body = concat([header, ...list]);
+  const bytes = new Uint8Array(16 + body.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setUint16(4, type, true);
+  view.setUint16(6, flags, true);
+  view.setUint32(8, 1, true);
+  bytes.set(body, 16);
+  return bytes;
+}
+
+/** A netfilter message (linux/netfilter/nfnetlink.h): family, version 0, resource id 0, then attributes. */
+export const netfilterMessage = (
   subsystem: number,
   kind: number,
   flags: number,
   family: number,
   list: readonly Uint8Array[],
-): Uint8Array {
-  const body = concat(list);
-  const bytes = new Uint8Array(20 + body.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, true);
-  view.setUint16(4, (subsystem << 8) | kind, true);
-  view.setUint16(6, flags, true);
-  view.setUint32(8, 1, true);
-  bytes[16] = family;
-  bytes.set(body, 20);
-  return bytes;
-}
+): Uint8Array => message((subsystem << 8) | kind, flags, Uint8Array.of(family, 0, 0, 0), list);
 
 /** Attributes of a netfilter message, behind its 4-byte header. */
 export const netfilterAttributes = (payload: Uint8Array): ReadonlyMap<number, Uint8Array> =>

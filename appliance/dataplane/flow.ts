@@ -82,7 +82,7 @@ const NFTABLES = 10;
 const NFT_GETSETELEM = 13;
 const NFPROTO_INET = 1;
 const NFTA_SET_ELEM_LIST = { table: 1, set: 2, elements: 3 } as const;
-const NFTA_SET_ELEM = { key: 1, data: 2, timeout: 4 } as const;
+const NFTA_SET_ELEM = { key: 1, data: 2, expiration: 5 } as const;
 const NFTA_DATA_VALUE = 1;
 
 /** Asks for the elements of the map of remembered TCP flows. */
@@ -94,7 +94,7 @@ export const listRemembered = (table: string, map: string): Uint8Array =>
 
 /**
  * The flows in one message of elements. Key: client (4), its port (2 + 2), VIP (4), its port (2 + 2). Data: the mark, in host order.
- * `settled`: elements whose timeout, in ms, is at least that are established.
+ * `settled`: elements that have at least that many ms to live are established.
  */
 export function readRemembered(
   payload: Uint8Array,
@@ -109,8 +109,8 @@ export function readRemembered(
     const client = addressFromBytes(key?.subarray(0, 4) ?? NONE);
     const vip = addressFromBytes(key?.subarray(8, 12) ?? NONE);
     if (key === undefined || key.length < 16 || data?.length !== 4 || !client || !vip) return;
-    const timeout = element.get(NFTA_SET_ELEM.timeout);
-    const idle = timeout?.length === 8 ? Number(view(timeout).getBigUint64(0)) : 0;
+    const left = element.get(NFTA_SET_ELEM.expiration);
+    const time = left?.length === 8 ? Number(view(left).getBigUint64(0)) : 0;
     flows.push({
       client,
       clientPort: view(key).getUint16(4),
@@ -118,7 +118,7 @@ export function readRemembered(
       vipPort: view(key).getUint16(12),
       transport,
       mark: view(data).getUint32(0, true),
-      established: idle >= settled,
+      established: time >= settled,
     });
   });
   return flows;

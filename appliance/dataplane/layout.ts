@@ -4,8 +4,11 @@
  *
  * A new flow in `nat` mode: nat_dispatch → f<id> (a slot) → nat_slot (its member) → nat_take (DNAT; the mark goes into conntrack).
  * `direct` mode: raw_in, before conntrack, which would see one direction only. The server's own address is put in as destination
- * so that routing finds the server, and `direct_restore` puts the VIP back when the packet leaves; so it does not matter whether the
- * VIP is an address of this host or not, and there is no routing table per server. Which server a flow has is remembered in tcp4 and udp4.
+ * so that routing finds the server, by a host route through the server itself as gateway (routes.ts): the gateway, not the
+ * destination, then says whose MAC it is, and `direct_restore` can put the VIP back as the packet leaves. So it does not matter whether
+ * the VIP is an address of this host, and there is one rule and one table for all. Which server a flow has is remembered in tcp4, udp4.
+ * A VIP that has just lost its last direct farm stays in late_vips4 for a minute, so that its flows are still met and reset.
+ * A process on this host itself reaches a direct farm only if the VIP is no address here (else it would be its own source).
  * A flow of a server that is no longer in `live` is dead: TCP is reset in both directions, UDP dropped (direct: moved).
  */
 import { FARM_MASK } from './mark.ts';
@@ -23,7 +26,7 @@ export const AFFINE_CLIENTS = 1 << 16;
 /** Idle time of a flow: RFC 5382 REQ-5 (2 h 4 min; 4 min while opening or closing), RFC 4787 REQ-5 (5 min). */
 const IDLE = { established: '2h4m', transitory: '4m', udp: '5m' };
 
-/** Remembered TCP flows with at least this timeout (ms) are established. */
+/** Remembered TCP flows with at least this time to live (ms) are established, and not idle for more than an hour. */
 export const SETTLED = 3_600_000;
 
 const FLOW4 = 'ipv4_addr . inet_service . ipv4_addr . inet_service';
@@ -47,6 +50,7 @@ ${families(
 	map direct_ranges4 { type ipv4_addr . inet_proto . inet_service : verdict; flags interval; }
 	map restore4 { type mark : ipv4_addr; }
 	set direct_vips4 { type ipv4_addr; }
+	set late_vips4 { type ipv4_addr; flags timeout; timeout 1m; }
 	map tcp4 { type ${FLOW4} : mark; flags dynamic,timeout; size ${FLOWS}; timeout ${IDLE.transitory}; }
 	map udp4 { type ${FLOW4} : mark; flags dynamic,timeout; size ${FLOWS}; timeout ${IDLE.udp}; }
 	map slots { type mark : mark; }
@@ -159,6 +163,7 @@ ${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} red
 		type filter hook prerouting priority raw; policy accept;
 		ip saddr @direct_vips4 notrack
 		ip daddr @direct_vips4 jump direct
+		ip daddr @late_vips4 jump direct
 	}
 	chain raw_local {
 		type route hook output priority raw; policy accept;

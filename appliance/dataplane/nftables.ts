@@ -8,19 +8,25 @@ import type { Log } from '../host/ports.ts';
 import type { Reached as ReachedState } from '../registry/state.ts';
 import { Table } from '../registry/table.ts';
 import { adopt } from './adopt.ts';
-import type { Cutter } from './cut.ts';
+import { countConnections } from './connections.ts';
+import type { Cutter, Flows } from './cut.ts';
 import { renderLayout, TABLE } from './layout.ts';
 import { farmOfMark, indexOfMark } from './mark.ts';
 import type { Nft } from './nft.ts';
 import { type Death, type FarmPlan, planFarm, planVips, type Reached, type Step } from './plan.ts';
 import { render } from './render.ts';
+import type { Routes } from './routes.ts';
 import { applySysctls, type Before, restoreSysctls, type Sysctl } from './sysctl.ts';
 
 export interface NftablesOptions {
   readonly nft: Nft;
   readonly sysctl: Sysctl;
+  /** Host routes of direct servers. */
+  readonly routes: Routes;
   /** Cuts the flows of dead members; without one they end when their next packet meets the rules. */
   readonly cutter?: Cutter;
+  /** The kernel's flows, for connections(); without them it tells of none. */
+  readonly flows?: Flows;
   readonly log: Log;
   /** UDP port of anycast ARP. */
   readonly anycastPort?: number;
@@ -31,7 +37,12 @@ const BATCH = 2000;
 
 const NOTHING: Reached = { farms: Table.empty(), ids: Table.empty(), directs: Table.empty() };
 
-export function createNftables(options: NftablesOptions): Driver<WantedDataplane, ReachedState['farms']> {
+export interface NftablesDriver extends Driver<WantedDataplane, ReachedState['farms']> {
+  /** Established TCP connections of each farm's members now, by `address|port` (port 0: the client's own); a listing of the kernel. */
+  connections(): Promise<ReadonlyMap<FarmKey, ReadonlyMap<string, number>>>;
+}
+
+export function createNftables(options: NftablesOptions): NftablesDriver {
   return new Nftables(options);
 }
 
@@ -40,7 +51,7 @@ interface Unit {
   readonly farm: Farm | undefined;
 }
 
-class Nftables implements Driver<WantedDataplane, ReachedState['farms']> {
+class Nftables implements NftablesDriver {
   private readonly nft: Nft;
   private readonly options: NftablesOptions;
   private readonly port: number;
@@ -77,20 +88,32 @@ class Nftables implements Driver<WantedDataplane, ReachedState['farms']> {
     const leading = await this.runLead();
     this.last = wanted.farms;
     if (this.failed.size > 0 || leading.length > 0) await this.doubt();
-    return { reached: this.counts, problems: [...this.standing, ...leading, ...this.problems.values()] };
+    return {
+      reached: this.counts,
+      problems: [...this.standing, ...leading, ...this.options.routes.problems(), ...this.problems.values()],
+    };
   }
 
   async release(): Promise<void> {
     if (this.reached === undefined) await this.start();
     this.options.cutter?.close();
+    await this.options.routes.release();
     await this.nft.run(`delete table ${TABLE}\n`);
     restoreSysctls(this.options.sysctl, this.before);
     this.nft.close();
   }
 
   detach(): void {
+    this.options.routes.close();
     this.options.cutter?.close();
     this.nft.close();
+  }
+
+  async connections(): Promise<ReadonlyMap<FarmKey, ReadonlyMap<string, number>>> {
+    const { flows } = this.options;
+    if (flows === undefined || this.reached === undefined) return new Map();
+    const direct = this.reached.directs.size > 0 ? await flows.remembered() : [];
+    return countConnections([...(await flows.tracked()), ...direct], this.reached);
   }
 
   /** Takes up what the kernel holds, or has the table put in. */
@@ -101,10 +124,13 @@ class Nftables implements Driver<WantedDataplane, ReachedState['farms']> {
     const found = await adopt(this.nft, this.port);
     if (found.what === 'ours') {
       this.reached = found.reached;
+      const servers = [...found.reached.directs.keys()].filter(use => use.startsWith('via '));
+      await this.options.routes.start(servers.map(use => use.slice(4) as Address));
       this.vips = found.vips;
       this.options.log('info', 'dataplane-adopted', { farms: found.reached.farms.size });
       return;
     }
+    await this.options.routes.start([]);
     if (found.what === 'foreign')
       this.options.log('notice', 'dataplane-replaced', { table: TABLE, reason: found.reason });
     this.lead = `${found.what === 'foreign' ? `delete table ${TABLE}\n` : ''}${renderLayout(this.port)}`;
@@ -149,6 +175,7 @@ class Nftables implements Driver<WantedDataplane, ReachedState['farms']> {
       plans.push(plan);
       steps.push(...plan.steps);
     }
+    for (const { routes } of plans) for (const server of routes.add) await this.options.routes.add(server);
     const text = this.lead + render(steps);
     const { ok, error } = text === '' ? { ok: true, error: '' } : await this.nft.run(text);
     if (ok) this.lead = '';
@@ -160,7 +187,12 @@ class Nftables implements Driver<WantedDataplane, ReachedState['farms']> {
       await this.carryOut(units.slice(0, units.length >> 1));
       return this.carryOut(units.slice(units.length >> 1));
     }
-    if (ok) this.reached = reached;
+    if (ok) {
+      this.reached = reached;
+      for (const { routes } of plans)
+        for (const server of routes.remove)
+          if (!reached.directs.has(`via ${server}`)) await this.options.routes.remove(server);
+    }
     const deaths: Death[] = [];
     for (const [at, { key, farm }] of units.entries()) {
       const problem = ok ? plans[at]!.problem : `farm ${key}: ${error}`;

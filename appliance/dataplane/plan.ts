@@ -24,8 +24,8 @@ export interface Reached {
   readonly farms: Table<FarmKey, ReachedFarm>;
   /** Number → key, so that none is given twice. */
   readonly ids: Table<`${number}`, FarmKey>;
-  /** Direct farms of each VIP; a VIP with none is absent. */
-  readonly directs: Table<Address, number>;
+  /** Direct farms of each VIP (`vip 10.50.0.1`) and of each server (`via 10.1.0.11`); one with none is absent. */
+  readonly directs: Table<string, number>;
 }
 
 /** A step; steps are carried out in order, all in one transaction. `set` may also be vips4, vips6, direct_vips4. */
@@ -45,6 +45,8 @@ export interface Death {
 
 export interface FarmPlan {
   readonly steps: readonly Step[];
+  /** Servers of direct farms that need a host route before the steps, and those that need none after them. */
+  readonly routes: { readonly add: readonly Address[]; readonly remove: readonly Address[] };
   readonly deaths: readonly Death[];
   /** What is in the kernel once the steps are done. */
   readonly reached: Reached;
@@ -59,7 +61,13 @@ export function planFarm(key: FarmKey, farm: Farm | undefined, reached: Reached)
   const wanted = problem === undefined ? farm : undefined;
   const id = before?.id ?? chooseFarm(key, id => reached.ids.has(`${id}`));
   if (id === undefined)
-    return { steps: [], deaths: [], reached, problem: `farm ${key}: no number is free for it` };
+    return {
+      steps: [],
+      routes: { add: [], remove: [] },
+      deaths: [],
+      reached,
+      problem: `farm ${key}: no number is free for it`,
+    };
 
   const old = before && layoutOf(before);
   const indices = wanted ? chooseIndices(wanted, before?.indices ?? new Map()) : new Map<string, number>();
@@ -77,12 +85,13 @@ export function planFarm(key: FarmKey, farm: Farm | undefined, reached: Reached)
 
   const deaths: Death[] = [];
   const transport = key.split('|')[1] as Transport;
-  const mode = directVip(old?.elements) === undefined ? 'nat' : 'direct';
+  const mode = isDirect(old?.elements) ? 'direct' : 'nat';
   for (const [name, index] of before?.indices ?? [])
     if (!indices.has(name)) deaths.push({ mark: baseOf(id) + index, transport, mode });
 
   return {
     steps,
+    routes: directs.routes,
     deaths,
     problem,
     reached: {
@@ -138,31 +147,53 @@ function difference(before: Elements, after: Elements): Step[] {
   return steps;
 }
 
-/** The VIPs with at least one direct farm, told from the elements of a farm before and after. */
+/** The VIPs and servers with at least one direct farm, told from the elements of a farm before and after. */
 function countDirect(
-  table: Table<Address, number>,
+  table: Table<string, number>,
   before: Elements | undefined,
   after: Elements | undefined,
-): { readonly table: Table<Address, number>; readonly steps: readonly Step[] } {
-  const [gone, come] = [directVip(before), directVip(after)];
-  if (gone === come) return { table, steps: [] };
+): {
+  readonly table: Table<string, number>;
+  readonly steps: readonly Step[];
+  readonly routes: FarmPlan['routes'];
+} {
+  const [gone, come] = [directUses(before), directUses(after)];
   const steps: Step[] = [];
+  const routes = { add: [] as Address[], remove: [] as Address[] };
   let next = table;
-  if (gone !== undefined) {
-    const left = (next.get(gone) ?? 1) - 1;
-    next = left > 0 ? next.with(gone, left) : next.without(gone);
-    if (left === 0) steps.push({ do: 'delete', element: `direct_vips4 ${gone}`, data: '' });
+  const turn = (use: string, there: boolean): void => {
+    const [kind, address] = use.split(' ') as [string, Address];
+    if (kind === 'via') routes[there ? 'add' : 'remove'].push(address);
+    else steps.push({ do: there ? 'add' : 'delete', element: `direct_vips4 ${address}`, data: '' });
+    if (kind === 'vip' && !there) steps.push({ do: 'add', element: `late_vips4 ${address}`, data: '' });
+  };
+  for (const use of gone) {
+    if (come.has(use)) continue;
+    const left = (next.get(use) ?? 1) - 1;
+    next = left > 0 ? next.with(use, left) : next.without(use);
+    if (left === 0) turn(use, false);
   }
-  if (come !== undefined) {
-    const had = next.get(come) ?? 0;
-    next = next.with(come, had + 1);
-    if (had === 0) steps.push({ do: 'add', element: `direct_vips4 ${come}`, data: '' });
+  for (const use of come) {
+    if (gone.has(use)) continue;
+    const had = next.get(use) ?? 0;
+    next = next.with(use, had + 1);
+    if (had === 0) turn(use, true);
   }
-  return { table: next, steps };
+  return { table: next, steps, routes };
 }
 
-function directVip(elements: Elements | undefined): Address | undefined {
-  if (elements)
-    for (const [element, data] of elements) if (element.startsWith('restore4 ')) return data as Address;
-  return undefined;
+/** What a direct farm uses; nothing for a farm that is not direct. */
+export function directUses(elements: Elements | undefined): ReadonlySet<string> {
+  const uses = new Set<string>();
+  if (!isDirect(elements)) return uses;
+  for (const [element, data] of elements ?? NONE) {
+    if (element.startsWith('restore4 ')) uses.add(`vip ${data}`);
+    if (element.startsWith('servers4 ')) uses.add(`via ${data}`);
+  }
+  return uses;
+}
+
+function isDirect(elements: Elements | undefined): boolean {
+  for (const element of elements?.keys() ?? []) if (element.startsWith('restore4 ')) return true;
+  return false;
 }

@@ -13,6 +13,7 @@ const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const EINTR = 4;
 const EAGAIN = 11;
+const ENOBUFS = 105;
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -106,6 +107,36 @@ function option(fd: number, level: number, name: number, value: number): void {
 
 function failure(what: string): Error {
   return new Error(`${what}: ${strerror(koffi.errno())}`);
+}
+
+const bind = libc.func('int bind(int fd, const void *name, uint32_t length)') as Call;
+
+/** Listens to multicast groups of a netlink protocol. */
+export interface NetlinkGroups {
+  /** Reads all that has come, without waiting; true when there was anything, or some of it was lost. */
+  drain(): boolean;
+  close(): void;
+}
+
+/** Joins groups (a bit mask, RTMGRP_…). Throws when it cannot. */
+export function openNetlinkGroups(protocol: number, groups: number): NetlinkGroups {
+  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+  if (fd < 0) throw failure('socket(AF_NETLINK)');
+  const name = Buffer.alloc(12);
+  name.writeUInt16LE(AF_NETLINK, 0);
+  name.writeUInt32LE(groups, 8);
+  if (bind(fd, name, name.length) < 0) throw failure('bind(AF_NETLINK)');
+  const buffer = Buffer.alloc(8192);
+  return {
+    drain() {
+      for (let count = 0; ; count++) {
+        if (recv(fd, buffer, buffer.length, MSG_DONTWAIT) >= 0) continue;
+        if (koffi.errno() === EAGAIN) return count > 0;
+        if (koffi.errno() !== EINTR && koffi.errno() !== ENOBUFS) return true;
+      }
+    },
+    close: () => void close(fd),
+  };
 }
 
 const AF_INET = 2;

@@ -9,14 +9,11 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
-import { createCutter } from '../../appliance/dataplane/cutter.ts';
-import { createNftables } from '../../appliance/dataplane/nftables.ts';
+import type { NftablesDriver } from '../../appliance/dataplane/nftables.ts';
 import type { Farm, FarmKey, Member, WantedDataplane } from '../../appliance/desired/wanted.ts';
 import { createClock } from '../../appliance/host/clock.ts';
+import { openNftables } from '../../appliance/host/dataplane.ts';
 import { createExec } from '../../appliance/host/exec.ts';
-import { openFlows } from '../../appliance/host/flows.ts';
-import { openNft } from '../../appliance/host/libnftables.ts';
-import { createSysctl } from '../../appliance/host/sysctl.ts';
 import { Table } from '../../appliance/registry/table.ts';
 import { address } from '../../sdk/wire/address.ts';
 import type { ServerId } from '../../sdk/wire/model.ts';
@@ -27,13 +24,14 @@ export const VIP6 = address('fd50::1');
 export const TCP_PORTS = [80, 81, 8080, 5000, 5001, 5002];
 
 const SERVER = `
-const [name, ...ports] = process.argv.slice(1);
+const [name, vip, ...ports] = process.argv.slice(1);
 const net = require('net'), dgram = require('dgram');
+const udp = [['udp4', vip || '0.0.0.0'], ['udp6', '::']];
 let left = ports.length * 3;
 const up = () => { if (--left === 0) console.log('ready'); };
 for (const port of ports) {
   net.createServer(s => { s.on('error', () => {}); s.write(name + ' ' + s.remoteAddress + '\\n'); s.on('data', d => s.write(d)); }).listen(port, '::', up);
-  for (const [kind, any] of [['udp4', '0.0.0.0'], ['udp6', '::']]) {
+  for (const [kind, any] of udp) {
     const u = dgram.createSocket({ type: kind, ipv6Only: kind === 'udp6' });
     u.on('message', (m, r) => u.send(name, r.port, r.address)).bind(+port, any, up);
   }
@@ -111,7 +109,7 @@ export class Cell {
       namespace.sysctl({ 'net.ipv4.conf.all.arp_ignore': 1, 'net.ipv4.conf.all.arp_announce': 2 });
       namespace.ip(`addr add ${VIP}/32 dev lo`);
     }
-    const process = namespace.node(SERVER, [name, ...TCP_PORTS.map(String)]);
+    const process = namespace.node(SERVER, [name, direct ? VIP : '', ...TCP_PORTS.map(String)]);
     await poll(() => process.stdout().includes('ready'), 10_000, `server ${name}`);
     this.servers.push({ name, namespace, process });
     return name;
@@ -120,20 +118,10 @@ export class Cell {
   /** A driver that acts in the appliance, as a daemon that starts there would. */
   async driver(): Promise<{
     apply: (...farms: Farm[]) => Promise<readonly string[]>;
-    driver: ReturnType<typeof createNftables>;
+    driver: NftablesDriver;
   }> {
-    const parts = this.appliance.within(() => {
-      const { nft, reason } = openNft(createExec());
-      if (reason !== undefined) throw new Error(reason);
-      return { nft, flows: openFlows() };
-    });
-    const log = (): void => {};
-    const driver = createNftables({
-      nft: parts.nft,
-      sysctl: createSysctl(),
-      cutter: createCutter({ flows: parts.flows, clock: createClock(), log }),
-      log,
-    });
+    const host = { clock: createClock(), exec: createExec(), log: () => {} };
+    const driver = this.appliance.within(() => openNftables(host));
     return {
       driver,
       apply: (...farms) => inside(this.appliance, async () => (await driver.apply(wanted(farms))).problems),
