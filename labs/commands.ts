@@ -30,7 +30,8 @@ export const usage = `usage: npm run lab                             bring the l
        npm run lab -- pki                      make the certificates that the nodes bind (up and run do it, too)
        npm run lab -- list                     the labs on this machine
        npm run lab -- down                     take it down, and whatever killed runs have left
-options: --lab NAME (several labs side by side)  --file F (another containerlab file)  --json F (what was measured)`;
+options: --lab NAME (several labs side by side)  --file F (another containerlab file)  --json F (what was measured)
+         --inspect (leave a failed run as it is until Ctrl-C)`;
 
 export const commands: Readonly<Record<string, Command>> = {
   story: (_words, options, signal) => play(Object.keys(scenarios)[0]!, options, signal),
@@ -120,6 +121,10 @@ async function play(name: string, options: Options, signal: AbortSignal): Promis
     const report = await unlessAborted(perform(name, scenario, lab, console.log, signal), signal);
     if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
     console.log(summary(report, performance.now() - start));
+    if (!report.ok && options.inspect) {
+      console.log(`left as it is until Ctrl-C: npm run lab -- exec --lab ${id} NODE COMMAND…`);
+      await unlessAborted(new Promise<never>(() => setInterval(() => {}, 1 << 30)), signal);
+    }
     return report.ok ? 0 : 1;
   } finally {
     await lab.down();

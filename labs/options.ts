@@ -9,6 +9,8 @@ export interface Options {
   readonly json: string | undefined;
   readonly svg: string | undefined;
   readonly dot: string | undefined;
+  /** After a failed step, leave everything as it is until Ctrl-C. */
+  readonly inspect: boolean;
 }
 
 /** The words cannot be understood: exit status 2. */
@@ -20,6 +22,7 @@ const KNOWN = {
   json: { type: 'string' },
   svg: { type: 'string' },
   dot: { type: 'string' },
+  inspect: { type: 'boolean', default: false },
 } as const;
 
 /** The command, `story` when none is given, its words, and the options. Whatever follows the node of `exec` is not ours. */
@@ -32,8 +35,8 @@ export function readOptions(args: readonly string[]): {
   try {
     const { values, positionals } = parseArgs({ args: [...ours], options: KNOWN, allowPositionals: true });
     const [command = 'story', ...words] = positionals;
-    const { lab, file, json, svg, dot } = values;
-    return { command, words: [...words, ...theirs], options: { lab, file, json, svg, dot } };
+    const { lab, file, json, svg, dot, inspect } = values;
+    return { command, words: [...words, ...theirs], options: { lab, file, json, svg, dot, inspect } };
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

@@ -19,7 +19,7 @@ export async function askPlacements(
   const answers = await Promise.all(
     managers.map(async ({ name }) => {
       const { status, stdout } = await lab.node(name).exec(['bivouac', 'show', 'services', '--json']);
-      if (status === 0) return (JSON.parse(stdout) as ServiceRow[]).map(row => ({ ...row, manager: name }));
+      if (status === 0) return placementsOf(JSON.parse(stdout) as ServiceRow[], name);
       silent.push(name);
       return [];
     }),

@@ -1,5 +1,6 @@
 /** All scenarios by name. The first is what `npm run lab` plays. */
 import type { Scenario } from '../scenario/scenario.ts';
 import { network } from './network.ts';
+import { story } from './story.ts';
 
-export const scenarios: Readonly<Record<string, Scenario>> = { network };
+export const scenarios: Readonly<Record<string, Scenario>> = { story, network };

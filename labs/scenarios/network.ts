@@ -1,44 +1,21 @@
 /** The network alone, without Bivouac: OSPF everywhere, every host reaches every other, and it heals around a dead link. */
 import { poll, timed } from '../scenario/poll.ts';
 import { check, type Scenario } from '../scenario/scenario.ts';
+import { bringUpRouting } from './bringup.ts';
 import { cut } from './cut.ts';
-import { bfdSessions, fullNeighbors, interfaceTo, ospfRoutes, routersOf, wantedNeighbors } from './ospf.ts';
+import { interfaceTo, ospfRoutes, routersOf } from './ospf.ts';
 
 export const network: Scenario = {
   summary: 'OSPF everywhere, every cell reachable, a dead link gone round',
   // No manager and no agent: their nodes are booted as plain routers and hosts.
   hold: node => ['appliance', 'server'].includes(node.group),
-  async run({ lab, node, step }) {
+  async run(stage) {
+    const { lab, node, step } = stage;
     const routers = routersOf(lab.topology);
-
-    await step('OSPF is up between all routers', async () => {
-      await Promise.all(
-        routers
-          .filter(name => name.endsWith('-appliance'))
-          .map(name => node(name).must(['/lab/start.sh', 'routing'])),
-      );
-      const counts = await Promise.all(
-        routers.map(name =>
-          poll(`all neighbours of ${name} are full`, async () => {
-            const full = await fullNeighbors(node(name));
-            return full === wantedNeighbors(lab.topology, name) && full;
-          }),
-        ),
-      );
-      return { adjacencies: counts.reduce((sum, count) => sum + count, 0) / 2 };
-    });
-
-    await step('BFD watches every link between routers', async () => {
-      const counts = await Promise.all(
-        routers.map(name =>
-          poll(`all BFD sessions of ${name} are up`, async () => {
-            const up = await bfdSessions(node(name));
-            return up === wantedNeighbors(lab.topology, name) && up;
-          }),
-        ),
-      );
-      return { sessions: counts.reduce((sum, count) => sum + count, 0) / 2 };
-    });
+    await bringUpRouting(
+      stage,
+      routers.filter(name => name.endsWith('-appliance')),
+    );
 
     await step('every router knows every cell', async () => {
       const cells = ['10.0.0.0/24', '10.1.0.0/24', '10.2.0.0/24', '10.3.0.0/24'];

@@ -1,0 +1,105 @@
+/** The lab's clients, run in a node, and what they found out. */
+import type { LabNode } from '../runner/node.ts';
+import type { Running } from '../runner/process.ts';
+
+/** What stream.mjs says at its end. */
+export interface StreamEnd {
+  readonly sent: number;
+  readonly answered: number;
+  readonly failed: number;
+  readonly failures: Readonly<Record<string, number>>;
+  /** Server → answers. */
+  readonly servers: Readonly<Record<string, number>>;
+  /** ms; `from` and `to` are the servers before and after it. */
+  readonly longestGap: { readonly ms: number; readonly from: string; readonly to: string };
+}
+
+/** What flows.mjs says. */
+export interface FlowsState {
+  readonly flows: number;
+  readonly alive: number;
+  readonly stuck: number;
+  readonly lost: Readonly<Record<string, number>>;
+  readonly servers: Readonly<Record<string, number>>;
+  /** ms. */
+  readonly longestGap: number;
+}
+
+/** What caller.mjs says. */
+export interface Call {
+  /** Who answered the question, when there was one, and what: best first. */
+  readonly from?: string;
+  /** ms. */
+  readonly roundTrip?: number;
+  readonly servers?: readonly { readonly address: string; readonly score: number }[];
+  readonly server: string;
+  /** ms. */
+  readonly setup: number;
+  readonly sent: number;
+  readonly returned: number;
+}
+
+/** A client that asks each 5 ms, from its first answer to stop(). */
+export class Stream {
+  readonly #running: Running;
+
+  private constructor(running: Running) {
+    this.#running = running;
+  }
+
+  static async start(node: LabNode, to: string, via: 'http' | 'udp' = 'http'): Promise<Stream> {
+    const running = node.spawn(['node', '/lab/apps/stream.mjs', '--to', to, '--via', via]);
+    await firstLine(running, node, `an answer of ${to}`);
+    return new Stream(running);
+  }
+
+  async stop(): Promise<StreamEnd> {
+    this.#running.kill('SIGTERM');
+    return JSON.parse((await this.#running.line()) ?? '{}') as StreamEnd;
+  }
+}
+
+/** Long-lived connections, from when all are established to stop(). */
+export class Flows {
+  readonly #running: Running;
+  readonly established: FlowsState;
+
+  private constructor(running: Running, established: FlowsState) {
+    this.#running = running;
+    this.established = established;
+  }
+
+  static async start(node: LabNode, to: string, count: number): Promise<Flows> {
+    const running = node.spawn(['node', '/lab/apps/flows.mjs', '--to', to, '--count', String(count)]);
+    const established = JSON.parse(await firstLine(running, node, `${count} flows to ${to}`)) as FlowsState;
+    return new Flows(running, established);
+  }
+
+  async stop(): Promise<FlowsState> {
+    this.#running.kill('SIGTERM');
+    return JSON.parse((await this.#running.line()) ?? '{}') as FlowsState;
+  }
+}
+
+/** A client that watches for so long. */
+export async function streamFor(node: LabNode, to: string, ms: number): Promise<StreamEnd> {
+  const stream = await Stream.start(node, to);
+  await pause(ms);
+  return stream.stop();
+}
+
+/** Asks and calls: the words are caller.mjs's. */
+export async function callFrom(node: LabNode, ...words: string[]): Promise<Call> {
+  return JSON.parse(await node.must(['node', '/lab/apps/caller.mjs', ...words])) as Call;
+}
+
+/** For what is measured over a time; conditions are polled. */
+export const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
+
+async function firstLine(running: Running, node: LabNode, what: string): Promise<string> {
+  const late = setTimeout(() => running.kill('SIGKILL'), 10_000);
+  const line = await running.line();
+  clearTimeout(late);
+  if (line === undefined) throw new Error(`${node.name}: no ${what} within 10 s ${running.stderr}`);
+  return line;
+}

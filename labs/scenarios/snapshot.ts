@@ -1,0 +1,37 @@
+/** What Bivouac may change on an appliance, before and after. */
+import type { LabNode } from '../runner/node.ts';
+
+/** A question's name → the lines of its answer. */
+export type Snapshot = ReadonlyMap<string, readonly string[]>;
+
+const QUESTIONS: Readonly<Record<string, string>> = {
+  addresses: 'ip -brief address',
+  rules: 'ip rule; ip -6 rule',
+  // OSPF's routes come and go with the network; what Bivouac adds is in other protocols or other tables.
+  routes: 'ip route show table all | grep -v "proto ospf"',
+  nftables: 'nft list ruleset',
+  parameters:
+    'grep -H . /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/arp_ignore /proc/sys/net/ipv4/conf/*/arp_announce /proc/sys/net/ipv4/ip_forward',
+  frr: 'vtysh -c "show running-config"',
+};
+
+export async function snapshot(node: LabNode): Promise<Snapshot> {
+  const answers = await Promise.all(
+    Object.entries(QUESTIONS).map(async ([name, question]) => {
+      const text = await node.must(['sh', '-c', question]);
+      return [name, text.split('\n').filter(line => line.trim() !== '')] as const;
+    }),
+  );
+  return new Map(answers);
+}
+
+/** Lines that came or went, each with its question. */
+export function differences(before: Snapshot, after: Snapshot): string[] {
+  return [...before].flatMap(([name, lines]) => {
+    const now = after.get(name) ?? [];
+    return [
+      ...now.filter(line => !lines.includes(line)).map(line => `${name} + ${line.trim()}`),
+      ...lines.filter(line => !now.includes(line)).map(line => `${name} - ${line.trim()}`),
+    ];
+  });
+}
