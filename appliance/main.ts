@@ -5,7 +5,6 @@ import type { Address } from '../sdk/wire/address.ts';
 import type { Config } from './config/config.ts';
 import { poolPrefixes } from './config/pools.ts';
 import { capabilities } from './dataplane/capabilities.ts';
-import { createNftables, type NftablesOptions } from './dataplane/nftables.ts';
 import type { Driver } from './desired/driver.ts';
 import { metricFor, metricsOf } from './desired/metric.ts';
 import type { Wanted, WantedDataplane, WantedRoutes } from './desired/wanted.ts';
@@ -37,7 +36,10 @@ export interface ManagerHost extends Host {
   readonly http: Http;
   readonly store: Store;
   readonly openVty: OpenVty;
-  readonly dataplane: Pick<NftablesOptions, 'nft' | 'sysctl' | 'cutter'>;
+  /** Opens the kernel's balancer; called once, and not when the configuration says that there is none. */
+  readonly openDataplane: (options: {
+    readonly anycastPort: number;
+  }) => Driver<WantedDataplane, Reached['farms']>;
   readonly signer: Signer;
   readonly verify: Verify;
   readonly identify: Parameters<typeof createSessions>[0]['identify'];
@@ -224,8 +226,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
 }
 
 function dataplaneDriver(config: Config, host: ManagerHost): Driver<WantedDataplane, Reached['farms']> {
-  if (config.dataplane.driver === 'nftables')
-    return createNftables({ ...host.dataplane, log: host.log, anycastPort: config.anycast.port });
+  if (config.dataplane.driver === 'nftables') return host.openDataplane({ anycastPort: config.anycast.port });
   return createPassive(({ farms }: WantedDataplane) => countMembers(farms));
 }
 

@@ -9,11 +9,11 @@ import { parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { formatFault, loadConfig } from '../config/load.ts';
 import { createClock } from '../host/clock.ts';
+import { openNftables } from '../host/dataplane.ts';
 import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
 import { http } from '../host/http.ts';
 import { createSigner, identify, verify } from '../host/keys.ts';
-import { openNft } from '../host/libnftables.ts';
 import { linuxLinks } from '../host/links.ts';
 import { createStderrLog } from '../host/log.ts';
 import { createNet } from '../host/net.ts';
@@ -22,7 +22,6 @@ import type { Clock, Files, Log } from '../host/ports.ts';
 import { createRandom } from '../host/random.ts';
 import { linuxRawSockets } from '../host/raw.ts';
 import { createStore } from '../host/store.ts';
-import { createSysctl } from '../host/sysctl.ts';
 import { openVty } from '../host/vty.ts';
 import { type Manager, type ManagerHost, startManager } from '../main.ts';
 import { DOCUMENT_SCHEMA } from '../store/documents.ts';
@@ -98,9 +97,6 @@ async function createHost(file: string, config: Config, clock: Clock, log: Log):
   };
   files.makeDirectory(config.state);
   files.makeDirectory(dirname(config.operator.socket));
-  const { nft, reason } = openNft(exec);
-  if (reason !== undefined)
-    log('warning', 'libnftables', { reason, sentence: 'each change of the data plane spawns nft instead' });
   return {
     clock,
     random: createRandom(),
@@ -113,7 +109,7 @@ async function createHost(file: string, config: Config, clock: Clock, log: Log):
     http,
     store: createStore(config.state, DOCUMENT_SCHEMA, log),
     openVty,
-    dataplane: { nft, sysctl: createSysctl() },
+    openDataplane: options => openNftables({ clock, exec, log }, options),
     signer: createSigner(tls?.key ?? ownKey(files, config.state)),
     verify,
     identify,
