@@ -1,0 +1,160 @@
+/**
+ * The scale figures: 10,000 servers with 30,000 services at one manager, real nftables included, beside etcd with the same services
+ * (consul, which the goal names, is not in Debian 12). Each in a namespace of its own, in turn.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type LongProcess, type Namespace, Network } from '../../test/support/netns.ts';
+import { poll } from '../scenario/poll.ts';
+import { type Figure, ratios, sample } from './figure.ts';
+import type { FleetOptions, FleetResult } from './fleet.ts';
+
+export interface ScaleOptions {
+  readonly runs: number;
+  readonly servers?: number;
+  readonly services?: number;
+}
+
+interface Measured extends FleetResult {
+  readonly memory: number;
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** Measures; needs root, and etcd for the peer. */
+export async function scaleFigures({
+  runs,
+  servers = 10_000,
+  services = 3,
+}: ScaleOptions): Promise<Figure[]> {
+  const fleet: FleetOptions = {
+    port: 9746,
+    servers,
+    services,
+    names: Math.ceil(servers / 10),
+    window: 64,
+    changes: 20,
+  };
+  const ours: Measured[] = [];
+  const theirs: Measured[] = [];
+  for (let run = 0; run < runs; run++) {
+    ours.push(await measure(startManager, 'bench-fleet.mjs', fleet));
+    theirs.push(await measure(startEtcd, 'bench-etcd.mjs', { ...fleet, port: 2379 }));
+  }
+  const rate = (all: readonly Measured[]): number[] =>
+    all.map(({ registerMs }) => (servers * services * 1000) / registerMs);
+  const memory = (all: readonly Measured[]): number[] => all.map(one => one.memory);
+  const change = (all: readonly Measured[]): number[] => all.flatMap(one => one.changeMs);
+  const title = `${servers} servers, ${servers * services} services`;
+  const rates = ratios(rate(ours), rate(theirs));
+  const memories = ratios(memory(ours), memory(theirs));
+  const changes = sample(change(ours));
+  return [
+    {
+      name: `${title}: registrations`,
+      unit: 'services/s',
+      ours: sample(rate(ours)),
+      beside: [{ name: 'etcd', sample: sample(rate(theirs)) }],
+      ratio: rates,
+      goal: 'faster than the peer',
+      met: rates.median > 1,
+    },
+    {
+      name: `${title}: memory`,
+      unit: 'MB',
+      ours: sample(memory(ours)),
+      beside: [{ name: 'etcd', sample: sample(memory(theirs)) }],
+      ratio: memories,
+      goal: 'less than the peer',
+      met: memories.median < 1,
+    },
+    {
+      name: `${title}: one change in effect`,
+      unit: 'ms',
+      ours: changes,
+      beside: [{ name: 'etcd, seen by a watcher', sample: sample(change(theirs)) }],
+      goal: 'under 20 ms',
+      met: changes.median < 20,
+    },
+  ];
+}
+
+type Start = (namespace: Namespace, directory: string) => Promise<LongProcess>;
+
+async function measure(start: Start, program: string, options: FleetOptions): Promise<Measured> {
+  const network = new Network();
+  const directory = mkdtempSync(join(tmpdir(), 'bivouac-scale-'));
+  try {
+    const namespace = network.namespace('scale');
+    const server = await start(namespace, directory);
+    const generator = namespace.spawn(process.execPath, [join(here, program), JSON.stringify(options)]);
+    const line = await firstLine(generator);
+    const result = JSON.parse(line) as FleetResult;
+    return { ...result, memory: residentMegabytes(server.pid) };
+  } finally {
+    await network.dispose();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** What the generator found; rejects with its complaint when it ends without a result. */
+async function firstLine(generator: LongProcess): Promise<string> {
+  let over = false;
+  void generator.exited.then(() => {
+    over = true;
+  });
+  await poll('the fleet has registered', () => over || generator.stdout().includes('\n'), {
+    timeout: 600_000,
+    interval: 50,
+  });
+  if (generator.stdout() === '')
+    throw new Error(`the fleet ended without a result: ${generator.stderr().slice(-2000)}`);
+  return generator.stdout();
+}
+
+const startManager: Start = async (namespace, directory) => {
+  const config = join(directory, 'bivouac.json');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      name: 'scale',
+      plain: true,
+      listen: ['127.0.0.1:9746'],
+      pools: ['10.128.0.0/16'],
+      state: join(directory, 'state'),
+      routing: { driver: 'none' },
+      sessions: { servers: 100_000, perAddress: 64 },
+      operator: { socket: join(directory, 'socket'), http: '127.0.0.1:9748' },
+    }),
+  );
+  const manager = namespace.spawn(process.execPath, [join(here, 'bivouac.mjs'), 'run', '--config', config]);
+  await poll('the manager is ready', () => manager.stderr().includes('ready name='));
+  return manager;
+};
+
+const startEtcd: Start = async (namespace, directory) => {
+  const etcd = namespace.spawn('etcd', [
+    '--data-dir',
+    join(directory, 'etcd'),
+    '--log-level',
+    'error',
+    '--listen-client-urls',
+    'http://127.0.0.1:2379',
+    '--advertise-client-urls',
+    'http://127.0.0.1:2379',
+    '--listen-peer-urls',
+    'http://127.0.0.1:2380',
+  ]);
+  await poll(
+    'etcd answers',
+    async () => (await namespace.run('curl', ['-sf', 'http://127.0.0.1:2379/health'])).status === 0,
+    { timeout: 30_000 },
+  );
+  return etcd;
+};
+
+/** Resident memory of a process (`ip netns exec` becomes the program), in MB. */
+const residentMegabytes = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
