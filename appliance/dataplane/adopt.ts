@@ -10,13 +10,19 @@ import { LAYOUT, TABLE } from './layout.ts';
 import { farmOfMark, indexOfMark } from './mark.ts';
 import type { Nft } from './nft.ts';
 import { directUses, type Reached, type ReachedFarm } from './plan.ts';
+import { type Before, readNote } from './sysctl.ts';
 
 export type Found =
   /** No table at all. */
   | { readonly what: 'nothing' }
   /** A table of another layout, or one that makes no sense: to be replaced. */
   | { readonly what: 'foreign'; readonly reason: string }
-  | { readonly what: 'ours'; readonly reached: Reached; readonly vips: Table<Address, true> };
+  | {
+      readonly what: 'ours';
+      readonly reached: Reached;
+      readonly vips: Table<Address, true>;
+      readonly before: Before;
+    };
 
 const MAPS = {
   entries: ['farms4', 'farms6', 'ranges4', 'ranges6', 'direct4', 'direct_ranges4'],
@@ -35,7 +41,8 @@ export async function adopt(nft: Nft, port: number): Promise<Found> {
   if (!chains.includes(layout)) return { what: 'foreign', reason: `it holds no chain '${layout}'` };
   try {
     const elements = await readElements(nft);
-    return { what: 'ours', reached: assemble(elements, new Set(chains)), vips: await readVips(nft) };
+    const reached = assemble(elements, new Set(chains));
+    return { what: 'ours', reached, vips: await readVips(nft), before: await readBefore(nft) };
   } catch (error) {
     return { what: 'foreign', reason: (error as Error).message };
   }
@@ -59,6 +66,13 @@ async function readElements(nft: Nft): Promise<readonly Row[]> {
 async function readVips(nft: Nft): Promise<Table<Address, true>> {
   const rows = [...(await list(nft, 'set', 'vips4')), ...(await list(nft, 'set', 'vips6'))];
   return Table.from(rows.map(row => [row.key as Address, true] as const));
+}
+
+/** What the kernel's settings were before an earlier daemon's time: comments in a set. */
+async function readBefore(nft: Nft): Promise<Before> {
+  const [object] = objects(await nft.json(`list set ${TABLE} sysctls`), 'set');
+  const elements = (object?.['elem'] ?? []) as readonly { readonly elem?: { readonly comment?: string } }[];
+  return elements.flatMap(({ elem }) => readNote(elem?.comment ?? ''));
 }
 
 async function list(nft: Nft, kind: 'map' | 'set', set: string): Promise<readonly Row[]> {

@@ -58,6 +58,7 @@ ${families(
 	map tags { type mark : mark; }
 	set live { type mark; }
 	set accepting { type mark; }
+	set sysctls { type mark; }
 	set loops { type iface_index . iface_index; flags dynamic; size 4096; }
 
 	chain refuse {

@@ -16,7 +16,7 @@ import type { Nft } from './nft.ts';
 import { type Death, type FarmPlan, planFarm, planVips, type Reached, type Step } from './plan.ts';
 import { render } from './render.ts';
 import type { Routes } from './routes.ts';
-import { applySysctls, type Before, restoreSysctls, type Sysctl } from './sysctl.ts';
+import { applySysctls, type Before, noteBefore, restoreSysctls, type Sysctl } from './sysctl.ts';
 
 export interface NftablesOptions {
   readonly nft: Nft;
@@ -119,21 +119,28 @@ class Nftables implements NftablesDriver {
   /** Takes up what the kernel holds, or has the table put in. */
   private async start(): Promise<void> {
     const { before, problems } = applySysctls(this.options.sysctl);
-    this.before = [...before, ...this.before];
     this.standing = problems;
+    const notes = (list: Before): string =>
+      render(noteBefore(list).map(element => ({ do: 'add', element, data: '' })));
     const found = await adopt(this.nft, this.port);
     if (found.what === 'ours') {
       this.reached = found.reached;
+      // A setting that is noted already was found as this driver's predecessor left it, or was changed back since.
+      const noted = new Set(found.before.map(([name]) => name));
+      const fresh = before.filter(([name]) => !noted.has(name));
+      this.before = [...found.before, ...fresh];
+      this.lead = notes(fresh);
       const servers = [...found.reached.directs.keys()].filter(use => use.startsWith('via '));
       await this.options.routes.start(servers.map(use => use.slice(4) as Address));
       this.vips = found.vips;
       this.options.log('info', 'dataplane-adopted', { farms: found.reached.farms.size });
       return;
     }
+    this.before = [...this.before, ...before];
     await this.options.routes.start([]);
     if (found.what === 'foreign')
       this.options.log('notice', 'dataplane-replaced', { table: TABLE, reason: found.reason });
-    this.lead = `${found.what === 'foreign' ? `delete table ${TABLE}\n` : ''}${renderLayout(this.port)}`;
+    this.lead = `${found.what === 'foreign' ? `delete table ${TABLE}\n` : ''}${renderLayout(this.port)}${notes(this.before)}`;
     this.reached = NOTHING;
   }
 

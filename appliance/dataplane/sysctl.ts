@@ -2,6 +2,8 @@
  * The kernel settings that forwarding needs, and the traps among them. Set when the driver starts, and put back at release().
  */
 
+import { hash32 } from './mark.ts';
+
 export interface Sysctl {
   /** The value, or undefined when there is no such setting. */
   read(name: string): string | undefined;
@@ -58,4 +60,19 @@ export function applySysctls(sysctl: Sysctl): {
 /** Puts back what applySysctls found. */
 export function restoreSysctls(sysctl: Sysctl, before: Before): void {
   for (const [name, value] of [...before].reverse()) sysctl.write(name, value);
+}
+
+/** Elements of the set `sysctls` that remember what was there, for a daemon that comes after a crash of this one. */
+export function noteBefore(before: Before): readonly string[] {
+  return before
+    .filter(([name, value]) => /^[\w./:@-]{1,90}$/.test(name) && /^\d{1,9}$/.test(value))
+    .map(([name, value]) => `sysctls ${hash32(name)} comment "${name}=${value}"`);
+}
+
+/** What a comment of noteBefore remembers; nothing for any other. */
+export function readNote(comment: string): Before {
+  const [name, value, ...rest] = comment.split('=');
+  return name?.startsWith('net/') && !name.includes('..') && value && rest.length === 0
+    ? [[name, value]]
+    : [];
 }
