@@ -218,6 +218,8 @@ export class Agent {
   }
 
   private give(vip: Address): void {
+    // Two leases may be of one VIP: it stays for as long as one of them does.
+    if (this.registration.memory().leases.some(({ lease }) => lease.vip === vip)) return;
     for (const [id, held] of this.vips) if (held === vip) this.vips.delete(id);
     this.loopback
       .remove(vip)
