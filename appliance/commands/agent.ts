@@ -13,6 +13,10 @@ import { createClock } from '../host/clock.ts';
 import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
 import { createStderrLog } from '../host/log.ts';
+import { notify } from '../host/notify.ts';
+
+/** ms that leaving may take besides the drain. */
+const GOODBYE = 10_000;
 
 const USAGE = `usage: bivouac agent --config FILE [--check] [--verbose]
 
@@ -77,9 +81,14 @@ export async function agent(args: string[]): Promise<number> {
     if (tls === undefined)
       log('warning', 'agent-plain', { said: 'no TLS: anyone on the path can pose as the manager' });
     await running.start();
+    // Ready means that it looks after the services; whether a manager is there is not in its hands.
+    notify('READY=1');
     const signals = new Promise<void>((done, fail) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const)
-        process.on(signal, () => void running.stop().then(done, fail));
+        process.on(signal, () => {
+          notify(`STOPPING=1\nEXTEND_TIMEOUT_USEC=${(config.drain + GOODBYE) * 1000}`);
+          running.stop().then(done, fail);
+        });
     });
     await signals;
     return 0;

@@ -10,8 +10,10 @@ import { type LongProcess, type Namespace, Network, poll } from '../support/netn
 
 const root = resolve(import.meta.dirname, '../..');
 const work = mkdtempSync(join(tmpdir(), 'bivouac-agent-'));
-const agentProgram = join(work, 'agent.mjs');
-const managerProgram = join(work, 'manager.mjs');
+// Below the repository, so that they find its packages.
+const built = join(root, `node_modules/.cache/bivouac-agent-${process.pid}`);
+const agentProgram = join(built, 'agent.mjs');
+const managerProgram = join(built, 'manager.mjs');
 const VIP = '10.99.0.1';
 const VIP6 = '2001:db8:99::1';
 const network = new Network();
@@ -25,9 +27,7 @@ beforeAll(async () => {
     format: 'esm',
     target: 'node20',
     logLevel: 'silent',
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
+    packages: 'external',
   } as const;
   const contents =
     "import { agent } from './appliance/commands/agent.ts'; process.exitCode = await agent(process.argv.slice(2));";
@@ -45,6 +45,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await network.dispose();
   rmSync(work, { recursive: true, force: true });
+  rmSync(built, { recursive: true, force: true });
 });
 
 /** The scripted manager, and what it has heard: one JSON message a line. */

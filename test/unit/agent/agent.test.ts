@@ -7,7 +7,7 @@ import { MemoryFiles } from '../../support/virtual/files.ts';
 import { recordingLog } from '../../support/virtual/log.ts';
 import { ScriptedManager, VIP, World } from '../sdk/world.ts';
 
-const STATE = '/var/lib/bivouac/agent.json';
+const STATE = '/var/lib/bivouac-agent/agent.json';
 const IGNORE = '/proc/sys/net/ipv4/conf/all/arp_ignore';
 const ANNOUNCE = '/proc/sys/net/ipv4/conf/all/arp_announce';
 

@@ -17,7 +17,7 @@ describe('the agent’s configuration', () => {
         manager: undefined,
         report: 1000,
         drain: 30_000,
-        state: '/var/lib/bivouac/agent.json',
+        state: '/var/lib/bivouac-agent/agent.json',
         services: [
           {
             ...web,

@@ -1,13 +1,15 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Assembly, MAX_BYTES } from '../../../sdk/client/assembly.ts';
+import { Exchange } from '../../../sdk/client/exchange.ts';
 import { Resolver } from '../../../sdk/client/resolver.ts';
 import { identityOf } from '../../../sdk/client/trust.ts';
 import { address } from '../../../sdk/wire/address.ts';
 import { splitAnswer } from '../../../sdk/wire/answer.ts';
-import { encodeAnycast } from '../../../sdk/wire/anycast.ts';
+import { decodeAnycast, encodeAnycast } from '../../../sdk/wire/anycast.ts';
 import type { ManagerId } from '../../../sdk/wire/model.ts';
 import { appendSignature, signedPart } from '../../../sdk/wire/signing.ts';
+import { seededRandom } from '../../support/virtual/random.ts';
 import { answerTo, anycastManager, MANAGER_ID, server, World } from './world.ts';
 
 const at = '10.0.0.1';
@@ -226,6 +228,25 @@ describe('query, against a hostile network', () => {
       answerTo(query, two),
     ]);
     expect((await ask(world)).servers).toEqual(two);
+  });
+
+  it('survives whatever bytes come, true answers with bytes changed among them', () => {
+    const random = seededRandom(11);
+    const exchange = new Exchange(
+      { selector: {}, want: 0, signed: false },
+      { random, source: { address: address(at), port: 9747 } },
+    );
+    const kinds = new Set<string>();
+    for (let round = 0; round < 2000; round++) {
+      const sent = decodeAnycast(exchange.transmit(round));
+      const bytes = encodeAnycast(answerTo(sent, two));
+      for (let change = 0; change < round % 4; change++)
+        bytes[Math.floor(random.uniform() * bytes.length)] = Math.floor(random.uniform() * 256);
+      const cut = round % 5 === 0 ? bytes.subarray(0, Math.floor(random.uniform() * bytes.length)) : bytes;
+      kinds.add(exchange.receive(cut, address(at), 9747, round).kind);
+    }
+    expect(kinds).toContain('complete');
+    expect(kinds).toContain('ignored');
   });
 
   it('keeps no more of endless parts than it may', () => {
