@@ -176,6 +176,33 @@ describe('bivouac query', () => {
   });
 });
 
+describe('the SDK', () => {
+  it('asks on the link by itself, where cap is installed', async () => {
+    const sdk = join(built, 'sdk.mjs');
+    await build({
+      entryPoints: [join(root, 'sdk/index.ts')],
+      outfile: sdk,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+    });
+    const script = join(built, 'ask.mjs');
+    writeFileSync(
+      script,
+      `import { query } from './sdk.mjs';
+       for (let count = 0; count < 3; count++) {
+         const answer = await query('10.99.0.7', { link: 'eth0', timeout: 3000 });
+         console.log(answer.from, answer.servers[0].address);
+       }`,
+    );
+    const { stdout, stderr, status } = await client.run(process.execPath, [script]);
+    expect(stderr).toBe('');
+    expect(stdout).toBe('10.0.0.1 10.0.0.2\n'.repeat(3));
+    expect(status).toBe(0);
+  });
+});
+
 describe('bivouac agent with TLS', () => {
   it('is registered with the identity of its certificate', () => {
     expect(agent.stderr()).toContain('agent-registered');
