@@ -36,6 +36,8 @@ export interface ManagerHost extends Host {
   readonly http: Http;
   readonly store: Store;
   readonly openVty: OpenVty;
+  /** Makes sure that no other process of this network namespace is the same; rejects when one is. */
+  readonly claim: (name: string) => Promise<{ close(): void }>;
   /** Opens the kernel's balancer; called once, and not when the configuration says that there is none. */
   readonly openDataplane: (options: {
     readonly anycastPort: number;
@@ -64,6 +66,8 @@ const STOP_STEP = 3000;
 export async function startManager(first: Config, host: ManagerHost): Promise<Manager> {
   let config = first;
   const { clock, random, net, links, raw, exec, log, signer } = host;
+  // Before anything is touched: two managers would take each other's farms for leftovers.
+  const claim = await host.claim('manager');
   const probes = createProbes({ net, random, raw, exec, programs: config.health.programs });
   const abilities = { ...capabilities, checks: Object.keys(probes) as (keyof typeof probes)[] };
   const rules = (): ReturnType<typeof rulesOf> =>
@@ -221,6 +225,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       responder.close();
       local.close();
       if (web) web.close();
+      claim.close();
     },
   };
 }

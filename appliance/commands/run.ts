@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { formatFault, loadConfig } from '../config/load.ts';
+import { claim } from '../host/claim.ts';
 import { createClock } from '../host/clock.ts';
 import { openNftables } from '../host/dataplane.ts';
 import { createExec } from '../host/exec.ts';
@@ -47,7 +48,8 @@ export async function run(args: string[]): Promise<number> {
     manager = await startManager(config, await createHost(file, config, clock, log));
   } catch (error) {
     log('error', 'not-started', { why: (error as Error).message });
-    return 1;
+    // Parts that did start would keep the process.
+    process.exit(1);
   }
   log('notice', 'ready', { name: config.name, sinceStartMs: Math.round(process.uptime() * 1000) });
   notify('READY=1');
@@ -109,6 +111,7 @@ async function createHost(file: string, config: Config, clock: Clock, log: Log):
     http,
     store: createStore(config.state, DOCUMENT_SCHEMA, log),
     openVty,
+    claim,
     openDataplane: options => openNftables({ clock, exec, log }, options),
     signer: createSigner(tls?.key ?? ownKey(files, config.state)),
     verify,

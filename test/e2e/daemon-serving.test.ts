@@ -1,0 +1,154 @@
+/**
+ * The manager as its operator runs it: a server registers over mutual TLS and clients reach it; what the operator is shown.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { answers, type Daemon, DaemonCell, Server, type ShownRow } from '../support/daemon.ts';
+import { poll } from '../support/netns.ts';
+
+let cell: DaemonCell;
+let manager: Daemon;
+let mission: string;
+
+beforeAll(async () => {
+  cell = new DaemonCell();
+  mission = cell.mission('alpha');
+  const tls = {
+    ca: `${mission}/ca.pem`,
+    certificate: `${mission}/manager.pem`,
+    key: `${mission}/manager.key`,
+  };
+  manager = cell.daemon({ tls, access: ['lan'], static: [{ vip: '10.255.0.20' }] });
+  await manager.start();
+}, 60_000);
+afterAll(() => cell.dispose());
+
+const shown = (view: string, ...words: string[]): ShownRow[] =>
+  JSON.parse(cell.bivouac('show', view, '--json', '--socket', `${manager.directory}/sock`, ...words));
+
+test('a server boots, registers, and clients reach it by its VIP', async () => {
+  const certificate = cell.certificate(
+    mission,
+    'web1',
+    ...['--claim-name', '*.mission', '--claim-vip', '10.255.0.0/24', '--claim-port', 'tcp/*'],
+  );
+  const server = new Server(cell.host(11), { certificate, name: 'web1' });
+  const vip = await server.up();
+  expect(vip).toMatch(/^10\.255\.0\./);
+  expect(await answers(cell.client, vip, 5)).toEqual({ web1: 5 });
+
+  // The order of design: leased, checked, balanced, routed, told.
+  const told = server.told().filter(({ event }) => event === 'lease' || event === 'service');
+  expect(told.map(({ event, change, state }) => `${event} ${change ?? state}`).join(', ')).toMatch(
+    /^lease granted, service pending, service up/,
+  );
+
+  expect(shown('servers')).toMatchObject([
+    { server: 'web1', address: expect.stringContaining('10.1.0.11'), state: 'connected', services: 1 },
+  ]);
+  expect(shown('servers')[0]!['for']).toMatch(/^\d+ s$/);
+  expect(shown('services')).toMatchObject([
+    {
+      ...{ service: 'www.mission', server: 'web1', vip, ports: 'tcp/80', mode: 'nat', state: 'up' },
+      reason: expect.stringContaining('check tcp/80'),
+    },
+  ]);
+  expect(shown('services')[0]!['score']).toBeGreaterThan(0);
+  expect(shown('vips')).toMatchObject([{ vip, servers: 1, up: 1, route: 'out', names: 'www.mission' }]);
+  expect(shown('leases')).toMatchObject([
+    { vip, holder: 'web1', expires: expect.stringMatching(/^in \d+ min$/) },
+  ]);
+  expect(shown('routes')).toMatchObject([{ vip, state: 'out' }]);
+  expect(shown('health')).toMatchObject([{ server: 'web1', check: 'tcp/80', outcome: 'pass' }]);
+  expect(shown('events').map(row => row['event'])).toEqual(
+    expect.arrayContaining(['server-registered', 'lease-granted', 'service-registered', 'service-state']),
+  );
+  const table = cell.bivouac('show', 'services', '--socket', `${manager.directory}/sock`);
+  expect(table.split('\n')[0]).toMatch(/^SERVICE +SERVER +VIP/);
+
+  server.do('stop');
+  await server.process.exited;
+  await expect.poll(() => shown('servers'), { timeout: 5000 }).toEqual([]);
+  expect(await answers(cell.client, vip)).not.toHaveProperty('web1');
+});
+
+test('monitoring gets metrics, life and readiness', async () => {
+  const { status, body } = await manager.get('/metrics');
+  expect(status).toBe(200);
+  expect(body).toContain('# TYPE bivouac_servers gauge');
+  expect(body).toMatch(/^bivouac_sessions \d+$/m);
+  expect(await manager.get('/livez')).toEqual({ status: 200, body: 'alive\n' });
+  expect(await manager.get('/readyz')).toEqual({ status: 200, body: 'ready\n' });
+  expect((await manager.get('/else')).status).toBe(404);
+});
+
+const count = async (name: string): Promise<number> =>
+  Number(
+    new RegExp(`^${name.replace(/[{}"]/g, '\\$&')} (\\d+)$`, 'm').exec(
+      (await manager.get('/metrics')).body,
+    )?.[1] ?? 0,
+  );
+
+const http = (service: object): object => ({
+  ...{ name: 'www.mission', protocol: 'http', ports: 80 },
+  ...service,
+});
+const CLAIMS = ['--claim-name', 'www.mission', '--claim-vip', '10.255.0.20', '--claim-port', 'tcp/80'];
+
+test.each([
+  ['the VIP', http({ vip: '10.255.0.21' }), /10\.255\.0\.21/],
+  ['the name', http({ name: 'mail.mission', vip: '10.255.0.20' }), /mail\.mission/],
+  ['the port', http({ ports: 8080, vip: '10.255.0.20' }), /8080/],
+])('a certificate that does not say it may not claim %s', async (what, service, names) => {
+  const name = `bad-${what.split(' ')[1]!.toLowerCase()}`;
+  const certificate = cell.certificate(mission, name, ...CLAIMS);
+  const before = await count('bivouac_sessions_refused_total{code="not-permitted"}');
+  const server = new Server(cell.host(21 + what.length), { certificate, name, services: [service] });
+  const refused = await server.until({ event: 'refused' });
+  expect(refused).toMatchObject({ code: 'not-permitted', sentence: expect.stringMatching(names) });
+  expect(refused['sentence']).toContain('certificate');
+  await manager.until('events', {
+    event: 'refused',
+    code: 'not-permitted',
+    reason: String(refused['sentence']),
+  });
+  expect(manager.log()).toMatch(new RegExp(`refused .*${name}.*code=not-permitted`));
+  expect(await count('bivouac_sessions_refused_total{code="not-permitted"}')).toBeGreaterThan(before);
+  await server.process.stop('SIGKILL');
+});
+
+test('a certificate of another authority, none at all, and the role of no server are refused', async () => {
+  const other = cell.mission('bravo');
+  const foreign = cell.certificate(other, 'spy');
+  const before = await count('bivouac_sessions_refused_total{code="tls"}');
+  const spy = new Server(cell.host(41), { certificate: foreign, ca: `${mission}/ca.pem`, name: 'spy' });
+  await spy.until({ event: 'lost' });
+  expect(spy.told().some(({ event }) => event === 'lease')).toBe(false);
+  const plain = new Server(cell.host(42), { name: 'plain' });
+  await plain.until({ event: 'lost' });
+  await expect
+    .poll(() => manager.log(), { timeout: 5000 })
+    .toMatch(/session-refused code=tls .*peer=10\.1\.0\.41/);
+  expect(manager.log()).toMatch(/session-refused code=tls .*peer=10\.1\.0\.42/);
+  expect(await count('bivouac_sessions_refused_total{code="tls"}')).toBeGreaterThanOrEqual(before + 2);
+
+  const client = new Server(cell.host(43), { certificate: `${mission}/manager`, name: 'no-server' });
+  expect(await client.until({ event: 'refused' })).toMatchObject({
+    code: 'not-permitted',
+    sentence: expect.stringContaining("role 'server'"),
+  });
+  for (const server of [spy, plain, client]) await server.process.stop('SIGKILL');
+});
+
+test('a second manager, or one whose port is taken, says so and ends', async () => {
+  const second = await cell.daemon({ operator: { http: false } }).startInVain();
+  expect(second.status).toBe(1);
+  expect(second.log).toMatch(/not-started why="another manager runs in this network namespace/);
+  expect((await manager.get('/readyz')).status).toBe(200);
+
+  const elsewhere = cell.host(51);
+  const squatter = elsewhere.node("require('net').createServer().listen(9746, () => console.log('ready'))");
+  await poll(() => squatter.stdout().includes('ready'), 5000, 'the port is taken');
+  const third = await cell.daemon({}, elsewhere).startInVain();
+  expect(third.status).toBe(1);
+  expect(third.log).toMatch(/not-started why="cannot listen on 0\.0\.0\.0 port 9746: .*EADDRINUSE/);
+});
