@@ -6,8 +6,9 @@ export interface Asker {
   ask(): void;
 }
 
-type OnAnswer = (server: string) => void;
-type OnFailure = (reason: string) => void;
+/** `asked`: when the question was put (performance.now()). */
+type OnAnswer = (server: string, asked: number) => void;
+type OnFailure = (reason: string, asked: number) => void;
 
 /** A question that has no answer after so many milliseconds has failed. */
 const PATIENCE = 2000;
@@ -18,7 +19,8 @@ export function httpAsker(address: string, port: number, onAnswer: OnAnswer, onF
   let open = 0;
   return {
     ask() {
-      if (open >= MOST_OPEN) return onFailure('too many unanswered');
+      const asked = performance.now();
+      if (open >= MOST_OPEN) return onFailure('too many unanswered', asked);
       open++;
       const socket = connect({ host: address, port });
       let text = '';
@@ -29,8 +31,8 @@ export function httpAsker(address: string, port: number, onAnswer: OnAnswer, onF
         open--;
         clearTimeout(timer);
         socket.destroy();
-        if (reason) onFailure(reason);
-        else onAnswer(text.slice(text.indexOf('\r\n\r\n') + 4).trim());
+        if (reason) onFailure(reason, asked);
+        else onAnswer(text.slice(text.indexOf('\r\n\r\n') + 4).trim(), asked);
       };
       const timer = setTimeout(finish, PATIENCE, 'timeout');
       socket.once('connect', () =>
@@ -48,26 +50,30 @@ export function httpAsker(address: string, port: number, onAnswer: OnAnswer, onF
 /** One UDP flow to the echo port; a datagram each time. */
 export function udpAsker(address: string, port: number, onAnswer: OnAnswer, onFailure: OnFailure): Asker {
   const socket = createSocket('udp4');
-  const waiting = new Map<string, NodeJS.Timeout>();
+  const waiting = new Map<string, { readonly asked: number; readonly timer: NodeJS.Timeout }>();
   let next = 0;
-  const settle = (id: string): boolean => {
-    clearTimeout(waiting.get(id));
-    return waiting.delete(id);
+  /** When the question was put, if nobody has settled it yet. */
+  const settle = (id: string): number | undefined => {
+    const question = waiting.get(id);
+    clearTimeout(question?.timer);
+    waiting.delete(id);
+    return question?.asked;
   };
   socket.on('message', packet => {
     const [server = '', id = ''] = packet.toString('latin1').split(' ');
-    if (settle(id)) onAnswer(server);
+    const asked = settle(id);
+    if (asked !== undefined) onAnswer(server, asked);
   });
-  socket.on('error', error => onFailure(error.message));
+  // ICMP's refusals: the question they are about is not told.
+  socket.on('error', () => {});
   return {
     ask() {
       const id = String(next++);
-      waiting.set(
-        id,
-        setTimeout(() => {
-          if (settle(id)) onFailure('timeout');
-        }, PATIENCE),
-      );
+      const asked = performance.now();
+      const timer = setTimeout(() => {
+        if (settle(id) !== undefined) onFailure('timeout', asked);
+      }, PATIENCE);
+      waiting.set(id, { asked, timer });
       socket.send(id, port, address);
     },
   };

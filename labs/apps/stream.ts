@@ -1,8 +1,8 @@
 /**
  * A client that never stops asking, to see what an interruption costs: node stream.mjs --to ADDRESS[:PORT] [--via http|udp]
  * [--interval 5] [--seconds N]. Each interval it opens a new connection (or sends a datagram) whatever became of the ones before.
- * It prints a line of JSON at the first answer, and one with the longest gap between two answers when it ends (SIGTERM, SIGINT,
- * or the seconds are over).
+ * It prints a line of JSON at the first answer, and one with the longest gap between two answers, and how long questions went
+ * wrong, when it ends (SIGTERM, SIGINT, or the seconds are over).
  */
 import { parseArgs } from 'node:util';
 import { httpAsker, udpAsker } from './askers.ts';
@@ -21,15 +21,29 @@ if (address === '') {
   process.exit(2);
 }
 
+/** An answer that takes longer than so many milliseconds is late: a lost SYN is sent again after 1 s. */
+const LATE = 100;
+
 const servers: Record<string, number> = {};
 const failures: Record<string, number> = {};
 let sent = 0;
 let answered = 0;
 let last: { readonly at: number; readonly server: string } | undefined;
 let longest = { ms: 0, from: '', to: '', at: '' };
+/** When questions were asked that failed or were answered late: from the first of them to the last. */
+let affected: { readonly first: number; readonly last: number } | undefined;
 
-function onAnswer(server: string): void {
+function settle(asked: number, late: boolean): void {
+  if (!late) return;
+  affected = {
+    first: Math.min(affected?.first ?? asked, asked),
+    last: Math.max(affected?.last ?? asked, asked),
+  };
+}
+
+function onAnswer(server: string, asked: number): void {
   const at = performance.now();
+  settle(asked, at - asked > LATE);
   servers[server] = (servers[server] ?? 0) + 1;
   if (answered++ === 0) console.log(JSON.stringify({ event: 'first-answer', server }));
   if (last && at - last.at > longest.ms)
@@ -37,7 +51,8 @@ function onAnswer(server: string): void {
   last = { at, server };
 }
 
-function onFailure(reason: string): void {
+function onFailure(reason: string, asked: number): void {
+  settle(asked, true);
   failures[reason] = (failures[reason] ?? 0) + 1;
 }
 
@@ -60,7 +75,17 @@ function end(): void {
   if (last && performance.now() - last.at > Math.max(longest.ms, 1000))
     longest = { ms: performance.now() - last.at, from: last.server, to: '', at: new Date().toISOString() };
   const seconds = (performance.now() - started) / 1000;
-  const summary = { event: 'end', seconds, sent, answered, failed, failures, servers, longestGap: longest };
+  const summary = {
+    event: 'end',
+    seconds,
+    sent,
+    answered,
+    failed,
+    failures,
+    servers,
+    longestGap: longest,
+    affected: affected ? affected.last - affected.first : 0,
+  };
   process.stdout.write(`${JSON.stringify(summary)}\n`, () => process.exit(0));
 }
 process.once('SIGTERM', end);

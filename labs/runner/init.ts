@@ -75,6 +75,6 @@ ${sysctls.join('\n')}
 echo "$pid" >&3
 exec 3>&-
 # Process 1 adopts orphans; waiting is what buries them.
-while :; do sleep 1000000 & wait $!; done
+while :; do sleep 1000000 & wait $! || :; done
 `;
 }

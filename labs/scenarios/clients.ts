@@ -12,6 +12,8 @@ export interface StreamEnd {
   readonly servers: Readonly<Record<string, number>>;
   /** ms; `from` and `to` are the servers before and after it. */
   readonly longestGap: { readonly ms: number; readonly from: string; readonly to: string };
+  /** From the first question that failed or was answered late to the last such one, ms. */
+  readonly affected: number;
 }
 
 /** What flows.mjs says. */
@@ -42,15 +44,18 @@ export interface Call {
 /** A client that asks each 5 ms, from its first answer to stop(). */
 export class Stream {
   readonly #running: Running;
+  /** Who answered first; a UDP flow stays with it. */
+  readonly server: string;
 
-  private constructor(running: Running) {
+  private constructor(running: Running, server: string) {
     this.#running = running;
+    this.server = server;
   }
 
   static async start(node: LabNode, to: string, via: 'http' | 'udp' = 'http'): Promise<Stream> {
     const running = node.spawn(['node', '/lab/apps/stream.mjs', '--to', to, '--via', via]);
-    await firstLine(running, node, `an answer of ${to}`);
-    return new Stream(running);
+    const first = await firstLine(running, node, `answer of ${to}`);
+    return new Stream(running, (JSON.parse(first) as { readonly server: string }).server);
   }
 
   async stop(): Promise<StreamEnd> {

@@ -1,4 +1,4 @@
-/** What Bivouac may change on an appliance, before and after. */
+/** What Bivouac may change on an appliance or a server, before and after. */
 import type { LabNode } from '../runner/node.ts';
 
 /** A question's name → the lines of its answer. */
@@ -7,12 +7,12 @@ export type Snapshot = ReadonlyMap<string, readonly string[]>;
 const QUESTIONS: Readonly<Record<string, string>> = {
   addresses: 'ip -brief address',
   rules: 'ip rule; ip -6 rule',
-  // OSPF's routes come and go with the network; what Bivouac adds is in other protocols or other tables.
-  routes: 'ip route show table all | grep -v "proto ospf"',
+  // OSPF's routes come and go with the network, link-local ones with the kernel; Bivouac's are of other protocols or tables.
+  routes: 'ip route show table all | grep -v -e "proto ospf" -e fe80: -e ff00:',
   nftables: 'nft list ruleset',
   parameters:
-    'grep -H . /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/arp_ignore /proc/sys/net/ipv4/conf/*/arp_announce /proc/sys/net/ipv4/ip_forward',
-  frr: 'vtysh -c "show running-config"',
+    'grep . /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/arp_ignore /proc/sys/net/ipv4/conf/*/arp_announce /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding',
+  frr: 'if [ -d /run/frr ]; then vtysh -c "show running-config"; fi',
 };
 
 export async function snapshot(node: LabNode): Promise<Snapshot> {

@@ -2,7 +2,7 @@
  * The main job, end to end, on the reference network: servers boot and are found; clients two routers away never notice what dies.
  */
 import { poll, timed } from '../scenario/poll.ts';
-import { check, type Scenario, type Stage } from '../scenario/scenario.ts';
+import { check, type Measured, type Scenario, type Stage } from '../scenario/scenario.ts';
 import { bringUpRouting } from './bringup.ts';
 import { callFrom, Flows, pause, Stream, streamFor } from './clients.ts';
 import { cut, mend } from './cut.ts';
@@ -25,16 +25,20 @@ export const story: Scenario = {
     const found = await startManager(stage);
     const vips = await bootServers(stage);
     await useThem(stage, vips);
-    await killServers(stage);
+    await killServers(stage, vips);
     await anycast(stage);
     await restartManager(stage);
     await leaveNothing(stage, found);
   },
 };
 
-async function startManager({ node, step }: Stage): Promise<Snapshot> {
+/** Gives how the nodes of cell a were found before anything of Bivouac ran there. */
+async function startManager({ node, step }: Stage): Promise<ReadonlyMap<string, Snapshot>> {
   const manager = node('a-appliance');
-  const found = await snapshot(manager);
+  const cell = ['a-appliance', ...WEB, ...MCU];
+  const found = new Map(
+    await Promise.all(cell.map(async name => [name, await snapshot(node(name))] as const)),
+  );
   await step('the manager of cell a starts', async () => {
     const { ms } = await timed(async () => {
       await startPart(manager, 'manager');
@@ -107,31 +111,52 @@ async function useThem({ node, step }: Stage, { web, mcu }: Vips): Promise<void>
     });
 }
 
-/** Every way to lose a server, with a client at headquarters that opens a connection each 5 ms. */
-async function killServers({ node, step }: Stage): Promise<void> {
+/** Every way to lose a server, with a client at headquarters that asks each 5 ms. */
+async function killServers({ node, step }: Stage, { web }: Vips): Promise<void> {
   const client = node('hq-client1');
   const back = (): Promise<string> => vipOf(node('a-appliance'), 'www.bivouac.test', WEB.length);
 
-  await step('a web server is killed', async () => {
-    const stream = await Stream.start(client, SHARED);
+  /** Loses the server that a UDP flow is with: the flow's gap, and what new connections see. */
+  const lose = async (how: (server: string) => Promise<void> | void, wait: number): Promise<Measured> => {
+    const [flow, connections] = await Promise.all([
+      Stream.start(client, `${web}:7`, 'udp'),
+      Stream.start(client, SHARED),
+    ]);
     await pause(300);
-    node('a-web1').crash();
-    await pause(1000);
-    const { longestGap, failures, answered } = await stream.stop();
-    await node('a-web1').boot();
+    await how(flow.server);
+    await pause(wait);
+    const [one, many] = await Promise.all([flow.stop(), connections.stop()]);
+    const { from, to, ms } = one.longestGap;
+    check(from === flow.server && to !== from, `the flow was not taken over from ${flow.server}`);
+    return {
+      'gap of a flow ms': ms,
+      'taken over': `${from} → ${to}`,
+      'new connections disturbed for ms': many.affected,
+      answered: many.answered,
+      failed: failuresOf(many.failures),
+    };
+  };
+
+  await step('a web server is killed', async () => {
+    let victim = '';
+    const measured = await lose(server => {
+      victim = server;
+      node(server).crash();
+    }, 1000);
+    await node(victim).boot();
     await back();
-    return { 'longest gap ms': longestGap.ms, answered, failed: failuresOf(failures) };
+    return measured;
   });
 
   await step('a server host vanishes silently', async () => {
-    const stream = await Stream.start(client, SHARED);
-    await pause(300);
-    await cut(node('a-web2'), 'eth1');
-    await pause(2500);
-    const { longestGap, failures, answered } = await stream.stop();
-    await mend(node('a-web2'), 'eth1');
+    let victim = '';
+    const measured = await lose(server => {
+      victim = server;
+      return cut(node(server), 'eth1');
+    }, 2500);
+    await mend(node(victim), 'eth1');
     await back();
-    return { 'longest gap ms': longestGap.ms, answered, failed: failuresOf(failures) };
+    return measured;
   });
 
   await step('a server is drained: no connection fails', async () => {
@@ -177,7 +202,7 @@ async function anycast({ lab, node, step }: Stage): Promise<void> {
     await pause(300);
     await cut(node('core1'), uplink);
     await pause(3000);
-    const { longestGap, failures, servers } = await stream.stop();
+    const { longestGap, failures, servers, affected } = await stream.stop();
     check(
       Object.keys(servers).some(name => name.startsWith('b-')),
       'cell b never served',
@@ -189,7 +214,12 @@ async function anycast({ lab, node, step }: Stage): Promise<void> {
         return name.startsWith('a-');
       }),
     );
-    return { 'longest gap ms': longestGap.ms, failed: failuresOf(failures), 'back after ms': ms };
+    return {
+      'longest gap ms': longestGap.ms,
+      'disturbed for ms': affected,
+      failed: failuresOf(failures),
+      'back after ms': ms,
+    };
   });
 }
 
@@ -214,22 +244,47 @@ async function restartManager({ node, step }: Stage): Promise<void> {
   });
 }
 
-async function leaveNothing({ node, step }: Stage, found: Snapshot): Promise<void> {
-  await step('stopped in good order, the network is as it was found', async () => {
+async function leaveNothing({ node, step }: Stage, found: ReadonlyMap<string, Snapshot>): Promise<void> {
+  const changes = async (names: readonly string[]): Promise<string[]> => {
+    const changed = await Promise.all(
+      names.map(async name => {
+        const now = await snapshot(node(name));
+        return differences(found.get(name)!, now).map(line => `${name}: ${line}`);
+      }),
+    );
+    return changed.flat();
+  };
+
+  await step('the manager stops in good order: its clients go to cell b, and it leaves nothing', async () => {
     const manager = node('a-appliance');
     const stream = await Stream.start(node('hq-client1'), SHARED);
+    await pause(300);
     await signalPart(manager, 'manager', 'TERM');
     await ended(manager, 'manager');
     await pause(500);
-    // Cell b has the VIP as well: whoever asks is served.
-    const { failures, failed, longestGap } = await stream.stop();
-    const left = await poll(
-      'hq has no route to a VIP of cell a',
-      async () => !(await ospfRoutes(node('hq'))).some(route => route.startsWith('10.255.1.')),
-    ).then(() => snapshot(manager));
-    const changed = differences(found, left);
-    check(changed.length === 0, `left behind: ${changed.join('; ')}`);
-    return { 'longest gap ms': longestGap.ms, failed: failed === 0 ? 0 : failuresOf(failures) };
+    const { failures, longestGap } = await stream.stop();
+    await poll('hq has no route to a VIP of cell a', async () => {
+      const routes = await ospfRoutes(node('hq'));
+      return !routes.some(route => route.startsWith('10.255.1.'));
+    });
+    const left = await changes(['a-appliance']);
+    check(left.length === 0, `left behind: ${left.join('; ')}`);
+    return { 'longest gap ms': longestGap.ms, failed: failuresOf(failures) };
+  });
+
+  await step('the agents stop in good order, and leave nothing', async () => {
+    const servers = [...WEB, ...MCU];
+    const { ms } = await timed(() =>
+      Promise.all(
+        servers.map(async name => {
+          await signalPart(node(name), 'agent', 'TERM');
+          await ended(node(name), 'agent');
+        }),
+      ),
+    );
+    const left = await changes(servers);
+    check(left.length === 0, `left behind: ${left.join('; ')}`);
+    return { ms: ms };
   });
 }
 
