@@ -10,7 +10,7 @@ import type { Ledger } from './ledger.ts';
 const ALL = '/proc/sys/net/ipv4/conf/all';
 
 /** Parameter → the least that is needed. A host that is set to more is left as it is. */
-export const NEEDED: Readonly<Record<string, number>> = {
+const NEEDED: Readonly<Record<string, number>> = {
   [`${ALL}/arp_ignore`]: 1,
   [`${ALL}/arp_announce`]: 2,
 };

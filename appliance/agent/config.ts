@@ -21,7 +21,7 @@ export interface LocalCheck {
   readonly fall: number;
 }
 
-export interface AgentService extends ServiceOptions {
+interface AgentService extends ServiceOptions {
   readonly local?: LocalCheck;
 }
 

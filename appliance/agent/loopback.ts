@@ -7,7 +7,7 @@ import type { Exec, Log } from '../host/ports.ts';
 import type { Ledger } from './ledger.ts';
 
 /** For people who look at `ip addr`: IPv4 addresses of the agent bear it. */
-export const LABEL = 'lo:bivouac';
+const LABEL = 'lo:bivouac';
 const TIMEOUT = 5000;
 
 export class Loopback {

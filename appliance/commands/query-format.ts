@@ -6,7 +6,7 @@ import type { Change } from '../../sdk/client/watch.ts';
 import type { AnsweredServer, PortRange } from '../../sdk/wire/model.ts';
 
 /** One line a service, best server first. */
-export function formatServers(servers: readonly AnsweredServer[]): string {
+function formatServers(servers: readonly AnsweredServer[]): string {
   const rows = servers.flatMap(server =>
     server.services.map((service, index) => [
       index === 0 ? String(server.score) : '',
@@ -28,7 +28,7 @@ export function formatServers(servers: readonly AnsweredServer[]): string {
 }
 
 /** Who answered, how fast, and for how long it holds. */
-export function formatFooter(answer: Answer): string {
+function formatFooter(answer: Answer): string {
   const parts = [
     `${count(answer.servers.length, 'server')}${answer.omitted > 0 ? ` (and ${answer.omitted} more)` : ''}`,
     `from ${answer.from} in ${answer.roundTrip.toFixed(2)} ms`,

@@ -56,14 +56,20 @@ class Asking {
 
   start(): void {
     const { signal } = this.options;
-    if (signal?.aborted) return this.fail(aborted(signal));
+    if (signal?.aborted) {
+      this.fail(aborted(signal));
+      return;
+    }
     signal?.addEventListener('abort', this.onAbort);
     this.open(
       (bytes, address, port) => this.hear(bytes, address, port),
       error => this.unreachable(error),
     ).then(
       channel => {
-        if (this.settled) return channel.close();
+        if (this.settled) {
+          channel.close();
+          return;
+        }
         this.channel = channel;
         this.transmit();
       },
@@ -80,8 +86,8 @@ class Asking {
   }
 
   private overdue(): void {
-    if (this.left-- > 0) return this.transmit();
-    this.fail(this.complaint ?? this.nobody());
+    if (this.left-- > 0) this.transmit();
+    else this.fail(this.complaint ?? this.nobody());
   }
 
   private nobody(): BivouacError {

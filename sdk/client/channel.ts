@@ -12,7 +12,7 @@ export interface Channel {
 }
 
 /** Hears a message's bytes and where they came from. */
-export type Hear = (bytes: Uint8Array, address: Address, port: number) => void;
+type Hear = (bytes: Uint8Array, address: Address, port: number) => void;
 export type OpenChannel = (hear: Hear, fail: (error: string) => void) => Promise<Channel>;
 
 const ANY = { 4: '0.0.0.0' as Address, 6: '::' as Address } as const;

@@ -100,7 +100,7 @@ export async function pickFrom<T = Socket>(
 }
 
 /** Node's own TCP connection to a candidate. */
-export function dialTcp({ address, port }: Candidate, signal: AbortSignal): Promise<Socket> {
+function dialTcp({ address, port }: Candidate, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: address, port });
     const onAbort = (): void => {

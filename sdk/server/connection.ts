@@ -9,7 +9,7 @@ import type { ManagerAddress } from './events.ts';
 import type { Connection, ConnectionHandlers } from './session.ts';
 
 /** RFC 7301 name of the registration protocol. */
-export const ALPN = 'bivouac/1';
+const ALPN = 'bivouac/1';
 /** Bytes that a manager may leave unread before it counts as stuck. */
 const MOST_PENDING = 4 * 1024 * 1024;
 

@@ -10,7 +10,7 @@ import type { Reply, Requests } from './requests.ts';
 import type { LeasePlan, ServicePlan } from './service.ts';
 
 /** ms before a refused lease or service is asked for again: the first time, and at most. */
-export const RETRY = { first: 2000, longest: 60_000 } as const;
+const RETRY = { first: 2000, longest: 60_000 } as const;
 
 /** ms; whatever a lease's duration is, it is not renewed more often. */
 const LEAST_RENEWAL = 1000;

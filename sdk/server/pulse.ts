@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../transport/environment.ts';
 
 /** Silent intervals after which the manager counts as lost. */
-export const SILENT_INTERVALS = 3;
+const SILENT_INTERVALS = 3;
 
 /** ms: sums of fractional times come out a little off, and a timer must not be set again for nothing. */
 const GRAIN = 0.5;

@@ -14,7 +14,7 @@ export type Unnumbered = Request extends infer R
 export type Reply = Extract<ManagerMessage, { readonly transaction: number }>;
 
 /** ms that a manager may take to answer a request. */
-export const ANSWER_TIMEOUT = 10_000;
+const ANSWER_TIMEOUT = 10_000;
 
 export class Requests {
   private readonly waiting = new Map<

@@ -37,14 +37,14 @@ export interface Stream {
   destroy(): void;
 }
 
-export interface StreamHandlers {
+interface StreamHandlers {
   onOpen?(): void;
   onData(bytes: Uint8Array): void;
   /** Once, and the last call. `error` in one sentence, absent for an orderly end. */
   onClose(error?: string): void;
 }
 
-export interface DatagramSocket {
+interface DatagramSocket {
   send(bytes: Uint8Array, port: number, address: Address): void;
   close(): void;
 }
