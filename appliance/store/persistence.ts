@@ -10,19 +10,22 @@ import { leaseDocument, readLeases, readServers, serverDocument, storedAlike } f
 const DOCUMENTS = 32;
 /** How long changes are gathered before they are written. */
 const GATHER = 100;
+/** Writing takes one part in this many of the daemon's time at the most: syncing to disk blocks everything else. */
+const SHARE = 10;
 
 export interface Persistence {
   /** What was stored before the start. */
   load(): { readonly leases: readonly LeaseRecord[]; readonly servers: readonly ServerRecord[] };
-  /** Takes note of the newest state; it is written within a fraction of a second. */
+  /** Takes note of the newest state; it is written within a fraction of a second, within seconds when thousands change. */
   note(state: State): void;
   /** Writes what is not written yet. */
   flush(): void;
 }
 
 export function createPersistence(store: Store, clock: Clock, log: Log, initial: State): Persistence {
-  let written = initial;
+  let looked = initial;
   let latest = initial;
+  const unwritten = new Map<string, () => object>();
   let timer: Timer | undefined;
 
   const write = (name: string, document: object): void => {
@@ -36,19 +39,33 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
     }
   };
 
-  const flush = (): void => {
-    timer?.cancel();
-    timer = undefined;
-    for (const index of changedDocuments(written.leases, latest.leases, (one, other) => one === other)) {
-      write(
-        name('leases', index),
+  /** Takes what changed since the last look into the documents that are to be written, each as it is when its turn comes. */
+  const look = (): void => {
+    for (const index of changedDocuments(looked.leases, latest.leases, (one, other) => one === other)) {
+      unwritten.set(name('leases', index), () =>
         leaseDocument(documentOf(latest.leases, index).flatMap(holders => [...holders.values()])),
       );
     }
-    for (const index of changedDocuments(written.servers, latest.servers, storedAlike)) {
-      write(name('servers', index), serverDocument(documentOf(latest.servers, index)));
+    for (const index of changedDocuments(looked.servers, latest.servers, storedAlike)) {
+      unwritten.set(name('servers', index), () => serverDocument(documentOf(latest.servers, index)));
     }
-    written = latest;
+    looked = latest;
+  };
+
+  const writeNext = (): void => {
+    for (const [document, make] of unwritten) {
+      unwritten.delete(document);
+      return write(document, make());
+    }
+  };
+
+  /** One document a turn, then a wait by how long it took. */
+  const turn = (): void => {
+    timer = undefined;
+    look();
+    const started = clock.now();
+    writeNext();
+    if (unwritten.size > 0) timer = clock.after('store', (clock.now() - started) * (SHARE - 1), turn);
   };
 
   const read = <T>(kind: string, decode: (document: unknown) => T[]): T[] =>
@@ -59,9 +76,14 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
     note(state) {
       if (state.leases === latest.leases && state.servers === latest.servers) return;
       latest = state;
-      timer ??= clock.after('store', GATHER, flush);
+      timer ??= clock.after('store', GATHER, turn);
     },
-    flush,
+    flush() {
+      timer?.cancel();
+      timer = undefined;
+      look();
+      while (unwritten.size > 0) writeNext();
+    },
   };
 }
 
