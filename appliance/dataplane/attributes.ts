@@ -49,6 +49,7 @@ export const NLM_F = {
   replace: 0x100,
   exclusive: 0x200,
   create: 0x400,
+  append: 0x800,
 } as const;
 
 /** A message with its netlink header: length, type, flags, sequence (always 1: one request at a time), port id 0. */
@@ -68,6 +69,10 @@ export function message(
   bytes.set(body, 16);
   return bytes;
 }
+
+/** A message without attributes. */
+export const numbered = (type: number, flags: number, header: Uint8Array): Uint8Array =>
+  message(type, flags, header, []);
 
 /** A netfilter message (linux/netfilter/nfnetlink.h): family, version 0, resource id 0, then attributes. */
 export const netfilterMessage = (

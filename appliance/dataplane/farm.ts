@@ -40,6 +40,16 @@ export interface Body {
   readonly mode: 'nat' | 'direct';
   /** A fingerprint of all this, kept in the map `tags` so that it can be adopted without reading the rules. */
   readonly tag: number;
+  /** The same rules in parts, where they are simple enough to be compiled here (batch.ts). */
+  readonly simple: SimpleBody | undefined;
+}
+
+/** Rules of a farm without affinity: perhaps the strict one, then one that takes a slot (or refuses, with no slots). */
+export interface SimpleBody {
+  readonly strict: boolean;
+  readonly hash: boolean;
+  readonly slots: number;
+  readonly base: number;
 }
 
 export interface FarmLayout {
@@ -48,7 +58,7 @@ export interface FarmLayout {
 }
 
 /** Every manager hashes alike, so a client that comes by another one meets the same server. */
-const SEED = '0x42697661';
+export const HASH_SEED = 0x42697661;
 
 /** A member by what the kernel knows of it. */
 export const memberName = (farm: Farm, member: Member): string => `${member.address}|${portAt(farm, member)}`;
@@ -118,7 +128,7 @@ function layBody(farm: Farm, id: number, slots: number): Body {
   const take = mode === 'nat' ? 'nat_take' : 'direct_take';
   const pick =
     farm.scheduler === 'source-hash'
-      ? `meta mark set jhash ${client} mod ${slots} seed ${SEED} offset ${base}`
+      ? `meta mark set jhash ${client} mod ${slots} seed 0x${HASH_SEED.toString(16)} offset ${base}`
       : `meta mark set numgen inc mod ${slots} offset ${base}`;
   // A direct flow that nothing remembers cannot be joined in the middle unless its client's hash leads back to its server.
   const strict = mode === 'direct' && (farm.scheduler === 'wrr' || farm.affinity > 0);
@@ -143,6 +153,7 @@ function layBody(farm: Farm, id: number, slots: number): Body {
     affinity: farm.affinity,
     family,
     mode,
+    simple: farm.affinity > 0 ? undefined : { strict, hash: farm.scheduler === 'source-hash', slots, base },
     tag: hash32(`${family} ${mode} ${farm.affinity}\n${rules.join('\n')}`),
   };
 }

@@ -14,3 +14,10 @@ export interface Nft {
   json(command: string): Promise<unknown>;
   close(): void;
 }
+
+/** The fast way for a transaction that is in netlink's bytes already (batch.ts). */
+export interface NftBatches {
+  /** Sends it; gives '' when it was committed, else what the kernel said (then nothing of it was done). */
+  commit(batch: { readonly bytes: Uint8Array; readonly last: number }): Promise<string>;
+  close(): void;
+}

@@ -8,11 +8,12 @@ import type { Log } from '../host/ports.ts';
 import type { Reached as ReachedState } from '../registry/state.ts';
 import { Table } from '../registry/table.ts';
 import { adopt } from './adopt.ts';
+import { encode } from './batch.ts';
 import { countConnections } from './connections.ts';
 import type { Cutter, Flows } from './cut.ts';
 import { renderLayout, TABLE } from './layout.ts';
 import { farmOfMark, indexOfMark } from './mark.ts';
-import type { Nft } from './nft.ts';
+import type { Nft, NftBatches } from './nft.ts';
 import { type Death, type FarmPlan, planFarm, planVips, type Reached, type Step } from './plan.ts';
 import { render } from './render.ts';
 import type { Routes } from './routes.ts';
@@ -20,6 +21,8 @@ import { applySysctls, type Before, noteBefore, restoreSysctls, type Sysctl } fr
 
 export interface NftablesOptions {
   readonly nft: Nft;
+  /** Without it every change goes through nft's language. */
+  readonly batches?: NftBatches;
   readonly sysctl: Sysctl;
   /** Host routes of direct servers. */
   readonly routes: Routes;
@@ -34,6 +37,9 @@ export interface NftablesOptions {
 
 /** Farms in one transaction: a start with ten thousand is a few, each change is one. */
 const BATCH = 2000;
+
+/** Steps of a transaction that one send can carry within a socket's buffer. */
+const FAST = 600;
 
 const NOTHING: Reached = { farms: Table.empty(), ids: Table.empty(), directs: Table.empty() };
 
@@ -101,12 +107,14 @@ class Nftables implements NftablesDriver {
     await this.nft.run(`delete table ${TABLE}\n`);
     restoreSysctls(this.options.sysctl, this.before);
     this.nft.close();
+    this.options.batches?.close();
   }
 
   detach(): void {
     this.options.routes.close();
     this.options.cutter?.close();
     this.nft.close();
+    this.options.batches?.close();
   }
 
   async connections(): Promise<ReadonlyMap<FarmKey, ReadonlyMap<string, number>>> {
@@ -183,8 +191,7 @@ class Nftables implements NftablesDriver {
       steps.push(...plan.steps);
     }
     for (const { routes } of plans) for (const server of routes.add) await this.options.routes.add(server);
-    const text = this.lead + render(steps);
-    const { ok, error } = text === '' ? { ok: true, error: '' } : await this.nft.run(text);
+    const { ok, error } = await this.transact(steps);
     if (ok) this.lead = '';
     else if (this.lead !== '') {
       if ((await this.runLead()).length === 0) return this.carryOut(units);
@@ -213,6 +220,17 @@ class Nftables implements NftablesDriver {
       if (farm === undefined && problem === undefined) this.problems.delete(key);
     }
     if (deaths.length > 0) this.options.cutter?.cut(deaths, mark => !this.alive(mark));
+  }
+
+  /** One transaction: by netlink if it can be said there, else (or to hear why not) by nft. */
+  private async transact(steps: readonly Step[]): Promise<{ readonly ok: boolean; readonly error: string }> {
+    const { batches } = this.options;
+    if (batches !== undefined && this.lead === '' && steps.length <= FAST) {
+      const batch = encode(steps);
+      if (batch !== undefined && (await batches.commit(batch)) === '') return { ok: true, error: '' };
+    }
+    const text = this.lead + render(steps);
+    return text === '' ? { ok: true, error: '' } : this.nft.run(text);
   }
 
   private alive(mark: number): boolean {

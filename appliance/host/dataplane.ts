@@ -2,8 +2,9 @@
 import { createCutter } from '../dataplane/cutter.ts';
 import { createNftables, type NftablesDriver } from '../dataplane/nftables.ts';
 import { Routes } from '../dataplane/routes.ts';
-import { openFlows } from './flows.ts';
+import { NETLINK_NETFILTER, openFlows } from './flows.ts';
 import { openNft } from './libnftables.ts';
+import { openNetlink } from './netlink.ts';
 import type { Clock, Exec, Log } from './ports.ts';
 import { openRouteSocket } from './rtnetlink.ts';
 import { createSysctl } from './sysctl.ts';
@@ -18,9 +19,11 @@ export function openNftables(
   if (reason !== undefined)
     log('warning', 'dataplane-slow', { reason, instead: 'a process for each change' });
   const flows = openFlows();
+  const netlink = openNetlink(NETLINK_NETFILTER);
   return createNftables({
     ...options,
     nft,
+    batches: { commit: ({ bytes, last }) => netlink.batch(bytes, last), close: () => netlink.close() },
     sysctl: createSysctl(),
     routes: new Routes(openRouteSocket(), clock),
     flows,

@@ -13,7 +13,7 @@ import { PROBE_MARK, SETTLED, TABLE } from '../dataplane/layout.ts';
 import { synTo } from '../dataplane/syn.ts';
 import { openMarkedSender, openNetlink } from './netlink.ts';
 
-const NETLINK_NETFILTER = 12;
+export const NETLINK_NETFILTER = 12;
 /** With more marks than this, one listing of everything is cheaper than one by the kernel for each. */
 const FEW = 8;
 /** Probes sent before the event loop gets its turn. */
@@ -21,7 +21,7 @@ const PROBES = 256;
 
 /** Opens the sockets, in the network namespace of the caller. Throws when one cannot be. */
 export function openFlows(): Flows {
-  const netlink = openNetlink(NETLINK_NETFILTER);
+  const netlink = openNetlink(NETLINK_NETFILTER, true);
   const sender = openMarkedSender(PROBE_MARK);
   const [, table = ''] = TABLE.split(' ');
 

@@ -23,6 +23,11 @@ export type OnMessage = (type: number, payload: Buffer) => void;
 
 export interface Netlink {
   /**
+   * Sends a batch of messages (linux/netfilter/nfnetlink.h, NFNL_MSG_BATCH_BEGIN…END) and waits for the answer to the one with the
+   * sequence number `last`. Gives '' if all was committed, else the first error. Nothing is done when there is one.
+   */
+  batch(bytes: Uint8Array, last: number): Promise<string>;
+  /**
    * Sends a request (with its header; flags ACK or DUMP set) and reads until it is done. `onMessage` gets each answer. Between the
    * pieces of a long dump the event loop runs. Rejects with what the kernel said.
    */
@@ -30,20 +35,29 @@ export interface Netlink {
   close(): void;
 }
 
-type Call = (...args: unknown[]) => number;
+type Call = ((...args: unknown[]) => number) & { readonly async: (...args: unknown[]) => void };
+
+/** A call on another thread. */
+const elsewhere = (call: Call, ...args: unknown[]): Promise<number> =>
+  new Promise((resolve, reject) =>
+    call.async(...args, (error: unknown, result: number) => (error ? reject(error) : resolve(result))),
+  );
 
 const libc = koffi.load('libc.so.6');
-const socket = libc.func('int socket(int domain, int type, int protocol)') as Call;
-const send = libc.func('long send(int fd, const void *buf, size_t len, int flags)') as Call;
-const recv = libc.func('long recv(int fd, void *buf, size_t len, int flags)') as Call;
+const socket = libc.func('int socket(int domain, int type, int protocol)') as unknown as Call;
+const send = libc.func('long send(int fd, const void *buf, size_t len, int flags)') as unknown as Call;
+const recv = libc.func('long recv(int fd, void *buf, size_t len, int flags)') as unknown as Call;
 const setsockopt = libc.func(
   'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
-) as Call;
-const close = libc.func('int close(int fd)') as Call;
+) as unknown as Call;
+const close = libc.func('int close(int fd)') as unknown as Call;
 const strerror = libc.func('const char *strerror(int number)') as unknown as (number: number) => string;
 
-/** Opens a netlink socket of a protocol (12 = NETLINK_NETFILTER, 0 = NETLINK_ROUTE). Throws when there is none. */
-export function openNetlink(protocol: number): Netlink {
+/**
+ * Opens a netlink socket of a protocol (12 = NETLINK_NETFILTER, 0 = NETLINK_ROUTE). Throws when there is none. `slow`: the kernel takes
+ * milliseconds over a request (conntrack's table is walked from end to end), and they are to pass on another thread.
+ */
+export function openNetlink(protocol: number, slow = false): Netlink {
   const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
   if (fd < 0) throw failure('socket(AF_NETLINK)');
   option(fd, SOL_SOCKET, SO_RCVBUF, 1 << 20);
@@ -55,9 +69,14 @@ export function openNetlink(protocol: number): Netlink {
 
   const exchange = async (message: Uint8Array, onMessage: OnMessage | undefined): Promise<void> => {
     if (!open) throw new Error('the netlink socket is closed');
-    if (send(fd, message, message.length, 0) < 0) throw failure('netlink send');
+    if (slow) {
+      if ((await elsewhere(send, fd, message, message.length, 0)) < 0) throw new Error('netlink send failed');
+    } else if (send(fd, message, message.length, 0) < 0) throw failure('netlink send');
     for (;;) {
-      const length = recv(fd, buffer, buffer.length, MSG_DONTWAIT);
+      const length = slow
+        ? await elsewhere(recv, fd, buffer, buffer.length, 0)
+        : recv(fd, buffer, buffer.length, MSG_DONTWAIT);
+      if (length < 0 && slow) throw new Error('netlink recv failed');
       if (length < 0) {
         const errno = koffi.errno();
         if (errno !== EINTR && errno !== EAGAIN) throw failure('netlink recv');
@@ -66,7 +85,30 @@ export function openNetlink(protocol: number): Netlink {
       if (!open) throw new Error('the netlink socket was closed');
     }
   };
+  const commit = async (bytes: Uint8Array, last: number): Promise<string> => {
+    if (!open) return 'the netlink socket is closed';
+    if (send(fd, bytes, bytes.length, 0) < 0) return failure('netlink send').message;
+    let problem = '';
+    for (let tries = 0; tries < 1000; tries++) {
+      const length = recv(fd, buffer, buffer.length, MSG_DONTWAIT);
+      if (length < 0) {
+        if (problem !== '') return problem;
+        await new Promise(resolve => setImmediate(resolve));
+        continue;
+      }
+      for (const { sequence, errno } of acknowledgements(buffer.subarray(0, length))) {
+        if (errno !== 0) problem ||= `netlink: ${strerror(errno)} (message ${sequence})`;
+        if (sequence === last) return problem;
+      }
+    }
+    return 'netlink: the kernel did not answer';
+  };
   return {
+    batch(bytes, last) {
+      const done = queue.then(() => commit(bytes, last));
+      queue = done.catch(() => {});
+      return done;
+    },
     request(message, onMessage) {
       const done = queue.then(() => exchange(message, onMessage));
       queue = done.catch(() => {});
@@ -77,6 +119,16 @@ export function openNetlink(protocol: number): Netlink {
       open = false;
     },
   };
+}
+
+function* acknowledgements(bytes: Buffer): Iterable<{ readonly sequence: number; readonly errno: number }> {
+  for (let offset = 0; offset + 20 <= bytes.length; ) {
+    const length = bytes.readUInt32LE(offset);
+    if (length < 20) return;
+    if (bytes.readUInt16LE(offset + 4) === NLMSG_ERROR)
+      yield { sequence: bytes.readUInt32LE(offset + 8), errno: -bytes.readInt32LE(offset + 16) };
+    offset += (length + 3) & ~3;
+  }
 }
 
 /** Reads the messages of one datagram; true when the answer is complete. Throws the kernel's error. */
@@ -109,7 +161,7 @@ function failure(what: string): Error {
   return new Error(`${what}: ${strerror(koffi.errno())}`);
 }
 
-const bind = libc.func('int bind(int fd, const void *name, uint32_t length)') as Call;
+const bind = libc.func('int bind(int fd, const void *name, uint32_t length)') as unknown as Call;
 
 /** Listens to multicast groups of a netlink protocol. */
 export interface NetlinkGroups {
@@ -145,7 +197,7 @@ const IPPROTO_RAW = 255;
 const SO_MARK = 36;
 const sendto = libc.func(
   'long sendto(int fd, const void *buf, size_t len, int flags, const void *to, uint32_t tolen)',
-) as Call;
+) as unknown as Call;
 
 /** Sends IP packets that hold their own header (raw(7), IPPROTO_RAW), with a mark that the packet filter sees. */
 export interface MarkedSender {
