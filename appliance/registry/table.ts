@@ -3,8 +3,11 @@
  * one of its 256 shards. Two tables that came from one another are compared in time proportional to what differs, which is what
  * makes a whole wanted state cheap to hand around with 30,000 services in it.
  */
-const SHARDS = 256;
+const GROUPS = 16;
+const SHARDS = GROUPS * GROUPS;
 type Shard<K extends string, V> = ReadonlyMap<K, V>;
+/** 16 groups of 16 shards: a change copies, and a comparison looks at, 32 references and not 256. */
+type Groups<K extends string, V> = readonly (readonly Shard<K, V>[])[];
 
 /** One key that differs between two tables; an absent side is undefined. */
 export interface Change<K extends string, V> {
@@ -15,10 +18,10 @@ export interface Change<K extends string, V> {
 
 export class Table<K extends string, V> {
   readonly size: number;
-  private readonly shards: readonly Shard<K, V>[];
+  private readonly groups: Groups<K, V>;
 
-  private constructor(shards: readonly Shard<K, V>[], size: number) {
-    this.shards = shards;
+  private constructor(groups: Groups<K, V>, size: number) {
+    this.groups = groups;
     this.size = size;
   }
 
@@ -31,24 +34,25 @@ export class Table<K extends string, V> {
   static from<K extends string, V>(entries: Iterable<readonly [K, V]>): Table<K, V> {
     const shards = Array.from({ length: SHARDS }, () => new Map<K, V>());
     for (const [key, value] of entries) shards[shardOf(key)]!.set(key, value);
+    const groups = Array.from({ length: GROUPS }, (_, at) => shards.slice(at * GROUPS, (at + 1) * GROUPS));
     return new Table(
-      shards,
+      groups,
       shards.reduce((sum, shard) => sum + shard.size, 0),
     );
   }
 
   get(key: K): V | undefined {
-    return this.shards[shardOf(key)]!.get(key);
+    return this.shard(shardOf(key)).get(key);
   }
 
   has(key: K): boolean {
-    return this.shards[shardOf(key)]!.has(key);
+    return this.shard(shardOf(key)).has(key);
   }
 
   /** This table with `key` bound to `value`; this very table if it is already (by ===). */
   with(key: K, value: V): Table<K, V> {
     const index = shardOf(key);
-    const old = this.shards[index]!;
+    const old = this.shard(index);
     const had = old.has(key);
     if (had && old.get(key) === value) return this;
     return this.replace(index, new Map(old).set(key, value), had ? 0 : 1);
@@ -57,48 +61,59 @@ export class Table<K extends string, V> {
   /** This table without `key`; this very table if it has none. */
   without(key: K): Table<K, V> {
     const index = shardOf(key);
-    if (!this.shards[index]!.has(key)) return this;
-    const shard = new Map(this.shards[index]!);
+    if (!this.shard(index).has(key)) return this;
+    const shard = new Map(this.shard(index));
     shard.delete(key);
     return this.replace(index, shard, -1);
   }
 
   *keys(): IterableIterator<K> {
-    for (const shard of this.shards) yield* shard.keys();
+    for (const group of this.groups) for (const shard of group) yield* shard.keys();
   }
 
   *values(): IterableIterator<V> {
-    for (const shard of this.shards) yield* shard.values();
+    for (const group of this.groups) for (const shard of group) yield* shard.values();
   }
 
   *entries(): IterableIterator<[K, V]> {
-    for (const shard of this.shards) yield* shard.entries();
+    for (const group of this.groups) for (const shard of group) yield* shard.entries();
   }
 
   /** What differs (by ===) between `before` and this table. */
   *changesSince(before: Table<K, V>): IterableIterator<Change<K, V>> {
     if (before === this) return;
-    for (let index = 0; index < SHARDS; index++) {
-      const older = before.shards[index]!;
-      const newer = this.shards[index]!;
-      if (older === newer) continue;
-      for (const [key, value] of older) {
-        const after = newer.get(key);
-        if (after !== value) yield { key, before: value, after };
+    for (const [at, group] of this.groups.entries()) {
+      const old = before.groups[at]!;
+      if (old === group) continue;
+      for (const [index, newer] of group.entries()) {
+        const older = old[index]!;
+        if (older === newer) continue;
+        for (const [key, value] of older) {
+          const after = newer.get(key);
+          if (after !== value) yield { key, before: value, after };
+        }
+        for (const [key, value] of newer) {
+          if (!older.has(key)) yield { key, before: undefined, after: value };
+        }
       }
-      for (const [key, value] of newer) if (!older.has(key)) yield { key, before: undefined, after: value };
     }
   }
 
   /** The shards, for a store that writes only those that changed (by ===). */
   parts(): readonly ReadonlyMap<K, V>[] {
-    return this.shards;
+    return this.groups.flat();
+  }
+
+  private shard(index: number): Shard<K, V> {
+    return this.groups[index >> 4]![index & 15]!;
   }
 
   private replace(index: number, shard: Shard<K, V>, growth: number): Table<K, V> {
-    const shards = this.shards.slice();
-    shards[index] = shard;
-    return new Table(shards, this.size + growth);
+    const groups = this.groups.slice();
+    const group = groups[index >> 4]!.slice();
+    group[index & 15] = shard;
+    groups[index >> 4] = group;
+    return new Table(groups, this.size + growth);
   }
 }
 
