@@ -2,20 +2,8 @@
 import type { LabNode } from '../runner/node.ts';
 import { poll } from '../scenario/poll.ts';
 
-/** Rows of `bivouac show vips --json`. */
-export interface VipRow {
-  readonly vip: string;
-  readonly score: number;
-  /** Servers that have a service there. */
-  readonly servers: number;
-  /** Services that are up. */
-  readonly up: number;
-  readonly route: string;
-  readonly names: string;
-}
-
 /** Rows of `bivouac show services --json`. */
-export interface ServiceRow {
+interface ServiceRow {
   readonly service: string;
   readonly server: string;
   readonly vip: string;
@@ -29,7 +17,7 @@ export interface ServerRow {
   readonly state: string;
 }
 
-export async function show<T>(manager: LabNode, what: 'vips' | 'services' | 'servers'): Promise<T[]> {
+export async function show<T>(manager: LabNode, what: 'services' | 'servers'): Promise<T[]> {
   return JSON.parse(await manager.must(['bivouac', 'show', what, '--json'])) as T[];
 }
 
@@ -46,7 +34,7 @@ export function vipOf(manager: LabNode, name: string, count: number): Promise<st
 /** Waits until the manager's processes answer. */
 export async function answers(manager: LabNode): Promise<void> {
   await poll(`the manager of ${manager.name} answers`, async () => {
-    await show(manager, 'vips');
+    await show(manager, 'servers');
     return true;
   });
 }

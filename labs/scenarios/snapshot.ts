@@ -10,8 +10,13 @@ const QUESTIONS: Readonly<Record<string, string>> = {
   // OSPF's routes come and go with the network, link-local ones with the kernel; Bivouac's are of other protocols or tables.
   routes: 'ip route show table all | grep -v -e "proto ospf" -e fe80: -e ff00:',
   nftables: 'nft list ruleset',
-  parameters:
-    'grep . /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/arp_ignore /proc/sys/net/ipv4/conf/*/arp_announce /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding',
+  parameters: [
+    'cd /proc/sys/net; grep .',
+    ...['rp_filter', 'accept_local', 'send_redirects', 'arp_ignore', 'arp_announce'].map(
+      name => `ipv4/conf/*/${name}`,
+    ),
+    ...['ipv4/ip_forward', 'ipv6/conf/all/forwarding'],
+  ].join(' '),
   frr: 'if [ -d /run/frr ]; then vtysh -c "show running-config"; fi',
 };
 

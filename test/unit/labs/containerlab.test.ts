@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { loadAgentConfig } from '../../../appliance/agent/config.ts';
 import { loadConfig } from '../../../appliance/config/load.ts';
 import { addressesOf } from '../../../labs/graph/picture.ts';
 import { parseTopology } from '../../../labs/topology/parse.ts';
@@ -67,5 +68,16 @@ test("every manager's configuration is one", () => {
   });
   expect(loaded.map(each => ('config' in each ? each.config.name : each.faults))).toEqual(
     managers.map(node => node.name),
+  );
+});
+
+test("every agent's configuration is one", () => {
+  const servers = [...topology.nodes.values()].filter(node => node.group === 'server');
+  const loaded = servers.map(({ binds }) => {
+    const bind = binds.find(({ target }) => target === '/etc/bivouac/agent.json')!;
+    return loadAgentConfig(readFileSync(bind.source, 'utf8'));
+  });
+  expect(loaded.map(each => ('config' in each ? each.config.name : each.faults))).toEqual(
+    servers.map(node => node.name),
   );
 });
