@@ -107,7 +107,10 @@ function putChecks(
   services: readonly ServiceRecord[],
 ): Wanted['checks'] {
   let next = checks;
-  for (const { key } of before) if (!services.some(record => record.key === key)) next = next.without(key);
+  for (const { key, server, spec } of before) {
+    // One that moved to another VIP is looked after there.
+    if (!state.servers.get(server)?.services.has(spec.id)) next = next.without(key);
+  }
   for (const { key, server, address, spec, intent } of services) {
     const owner = state.servers.get(server);
     const wanted =

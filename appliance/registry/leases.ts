@@ -64,6 +64,7 @@ export function requestLease(
         address =>
           config.statics.every(entry => entry.vip !== address) &&
           permitsVip(claims, address) === undefined &&
+          state.leases.get(address)?.has(server.id) !== true &&
           available(state, address, server, request),
       );
     if (vip === undefined)

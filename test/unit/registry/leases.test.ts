@@ -80,3 +80,12 @@ test('a lease that a server presents is taken up, unless another holds the VIP a
   registry.say(2, { ...register, server: serverId(2), leases: [{ ...lease, server: serverId(2) }] });
   expect(registry.state.leases.get(lease.vip)?.has(serverId(2))).toBe(false);
 });
+
+test('two services of one server get a VIP each', () => {
+  const registry = new Registry();
+  registry.register(1);
+  const vips = ['mcu', 'gatekeeper'].map(
+    service => registry.say(1, { type: 'lease-request', family: 4, shared: false, service })[0]?.vip,
+  );
+  expect(new Set(vips).size).toBe(2);
+});
