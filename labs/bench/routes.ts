@@ -1,0 +1,230 @@
+/**
+ * Routes: from a check that passes (a server that goes) to the VIP's route in the kernel of a router two OSPF hops away, beside FRR alone
+ * that is given the same routes by one long-lived `ip -batch`. Each has a row of three routers of its own, with the same configuration
+ * and the same timers; they take turns.
+ *
+ * Ours counts from the moment when the check's answer leaves the server, or its connection ends, or its report leaves; the peer
+ * from the moment when ip(8) is told. Both end when `ip monitor` in the far router shows the route.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { linesOf } from '../../appliance/routing/kernel-form.ts';
+import type { ServiceOptions } from '../../sdk/index.ts';
+import { address } from '../../sdk/wire/address.ts';
+import { Network } from '../../test/support/netns.ts';
+import { type Row, threeRouters } from '../../test/support/routing.ts';
+import { poll } from '../scenario/poll.ts';
+import { now } from './clock.ts';
+import { type Figure, ratios, type Sample, sample } from './figure.ts';
+import { REGISTRATION_PORT, startManager } from './manager.ts';
+import { Role } from './role.ts';
+import type { ServerOptions } from './roles/server.ts';
+import { RouteWatch } from './route-watch.ts';
+
+/** The second VIP comes so long after the first, ms. */
+const APART = 300;
+const SINGLES = ['10.50.0.1', '10.50.0.2'] as const;
+const MANY = Array.from({ length: 1000 }, (_, index) => `10.50.${4 + (index >> 8)}.${index & 255}`);
+
+/** Something that brings routes in and out: gives the moment when it was told to. */
+interface Side {
+  readonly watch: RouteWatch;
+  in(which: number): Promise<number>;
+  out(which: number): Promise<number>;
+  manyIn(): Promise<number>;
+  manyOut(): Promise<number>;
+}
+
+interface Times {
+  readonly first: number[];
+  readonly second: number[];
+  readonly gone: number[];
+  readonly many: number[];
+  readonly manyGone: number[];
+}
+
+/** Measures; needs root. */
+export async function routeFigures({ runs }: { readonly runs: number }): Promise<Figure[]> {
+  const network = new Network();
+  const directory = mkdtempSync(join(tmpdir(), 'bivouac-routes-'));
+  const rows: Row[] = [];
+  try {
+    for (let count = 0; count < 2; count++)
+      rows.push(
+        await threeRouters({
+          extra: { a: 'router ospf\n redistribute kernel metric-type 1\n redistribute connected\nexit\n' },
+        }),
+      );
+    const [ours, peer] = [await managed(network, rows[0]!, directory), bare(network, rows[1]!)];
+    for (const { c } of rows) {
+      await poll(
+        'OSPF has converged',
+        () => c.namespace.ip('route show proto ospf').includes('10.9.1.0/24'),
+        {
+          timeout: 30_000,
+        },
+      );
+    }
+    const [mine, theirs] = [newTimes(), newTimes()];
+    // Once for nothing: code that has not run yet is not compiled yet.
+    for (const side of [ours, peer]) await measure(side, newTimes());
+    for (let run = 0; run < runs; run++) {
+      await measure(ours, mine);
+      await measure(peer, theirs);
+    }
+    return figuresOf(mine, theirs);
+  } finally {
+    await network.dispose();
+    for (const row of rows) await row.dispose();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const newTimes = (): Times => ({ first: [], second: [], gone: [], many: [], manyGone: [] });
+
+async function measure(side: Side, times: Times): Promise<void> {
+  const { watch } = side;
+  const begun = await side.in(0);
+  times.first.push((await watch.last([SINGLES[0]], true)) - begun);
+  await pause(APART - (now() - begun));
+  const second = await side.in(1);
+  times.second.push((await watch.last([SINGLES[1]], true)) - second);
+  for (const which of [0, 1]) {
+    await pause(APART);
+    const gone = await side.out(which);
+    times.gone.push((await watch.last([SINGLES[which]!], false)) - gone);
+  }
+  await pause(APART);
+  const many = await side.manyIn();
+  times.many.push((await watch.last(MANY, true)) - many);
+  await pause(APART);
+  const manyGone = await side.manyOut();
+  times.manyGone.push((await watch.last(MANY, false)) - manyGone);
+  await pause(APART);
+}
+
+function figuresOf(ours: Times, peer: Times): Figure[] {
+  const above = (name: string, key: keyof Times): Figure => {
+    const [mine, theirs] = [sample(ours[key]), sample(peer[key])];
+    return {
+      ...row(name, mine, theirs, ratios(ours[key], peer[key])),
+      goal: 'at most 5 ms above the peer',
+      met: mine.median - theirs.median <= 5,
+    };
+  };
+  const times = (name: string, key: keyof Times): Figure => {
+    const ratio = ratios(ours[key], peer[key]);
+    return {
+      ...row(name, sample(ours[key]), sample(peer[key]), ratio),
+      goal: '≤ 1.5 × the peer',
+      met: ratio.median <= 1.5,
+    };
+  };
+  return [
+    above('check passes → route two OSPF hops away', 'first'),
+    above('the same for a second VIP 0.3 s later', 'second'),
+    above('last server gone → route gone two hops away', 'gone'),
+    times('1,000 VIPs at once, until the last is routed', 'many'),
+    times('1,000 VIPs gone at once, until the last is gone', 'manyGone'),
+  ];
+}
+
+const row = (name: string, ours: Sample, peer: Sample, ratio: Sample): Omit<Figure, 'goal' | 'met'> => ({
+  name,
+  unit: 'ms',
+  ours,
+  beside: [{ name: 'FRR alone, by one ip -batch', sample: peer }],
+  ratio,
+});
+
+/** A manager at the row's first router, and servers behind it. */
+async function managed(network: Network, row: Row, directory: string): Promise<Side> {
+  const servers = network.namespace('servers');
+  network.veth(
+    { in: row.a.namespace, name: 'lan', addresses: ['10.1.0.1/24'] },
+    { in: servers, name: 'eth0', addresses: ['10.1.0.2/24'] },
+  );
+  await startManager(network, row.a.namespace, directory, {
+    access: ['lan'],
+    sessions: { servicesPerServer: 1000, leasesPerServer: 1000 },
+    routing: { kind: 'external', sockets: row.a.frr.directory },
+  });
+  const checked = (vip: string, which: number): ServiceOptions => ({
+    name: `s${which}.bench`,
+    protocol: 'http',
+    ports: 80,
+    vip,
+    check: { kind: 'http', port: 8080, target: `/${which}`, interval: 50, timeout: 50, fall: 2 },
+  });
+  const reported = (vip: string, index: number): ServiceOptions => ({
+    name: `many${index}.bench`,
+    protocol: 'http',
+    ports: 80,
+    vip,
+    check: { kind: 'none' },
+  });
+  const manager = `10.1.0.1:${REGISTRATION_PORT}`;
+  const options: ServerOptions = {
+    name: 'servers',
+    health: 8080,
+    registrations: [
+      ...SINGLES.map((vip, which) => ({ name: `single${which}`, manager, services: [checked(vip, which)] })),
+      { name: 'many', manager, services: MANY.map(reported) },
+    ],
+  };
+  const role = new Role(network, servers, 'server', options);
+  const many = SINGLES.length;
+  await role.until('up', 0, said => said['registration'] === many && said['count'] === MANY.length, 60_000);
+  const report = async (state: string): Promise<number> =>
+    (await role.ask<{ at: number }>(`report ${many} ${state}`, 'reported')).at;
+  const side: Side = {
+    watch: new RouteWatch(network, row.c.namespace),
+    async in(which) {
+      return (await role.ask<{ at: number }>(`pass ${which}`, 'passed')).at;
+    },
+    async out(which) {
+      role.tell(`fail ${which}`);
+      const { mark } = role;
+      const { at } = await role.ask<{ at: number }>(`cut ${which}`, 'cut');
+      await role.until(
+        'state',
+        mark,
+        said => said['registration'] === which && said['state'] === 'registered',
+      );
+      return at;
+    },
+    manyIn: () => report('up'),
+    manyOut: () => report('down'),
+  };
+  // They came up by themselves; the first measurement wants them down.
+  const { mark } = role;
+  await report('down');
+  await role.until('up', mark, said => said['registration'] === many && said['count'] === 0, 60_000);
+  return side;
+}
+
+/** FRR alone: the same lines of ip(8) as the manager's, without one. */
+function bare(network: Network, row: Row): Side {
+  const ip = spawn('ip', ['-n', row.a.namespace.name, '-force', '-batch', '-'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  network.adopt(ip);
+  const change = (type: 'add' | 'remove', vips: readonly string[]): Promise<number> => {
+    const lines = vips.flatMap(vip => linesOf('external', { type, vip: address(vip), step: 0 }));
+    const text = `${lines.join('\n')}\n`;
+    const at = now();
+    ip.stdin.write(text);
+    return Promise.resolve(at);
+  };
+  return {
+    watch: new RouteWatch(network, row.c.namespace),
+    in: which => change('add', [SINGLES[which]!]),
+    out: which => change('remove', [SINGLES[which]!]),
+    manyIn: () => change('add', MANY),
+    manyOut: () => change('remove', MANY),
+  };
+}
+
+const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, Math.max(0, ms)));
