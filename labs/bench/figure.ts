@@ -10,13 +10,21 @@ export interface Sample {
   readonly count: number;
 }
 
+/** A peer, a limit, or what else one wants to know of the same runs. */
+export interface Beside {
+  readonly name: string;
+  readonly sample: Sample;
+  /** Absent = the figure's own. */
+  readonly unit?: string;
+}
+
 /** One row of a benchmark's table. */
 export interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly ours: Sample;
   /** The peers or limits, measured in the same run, in turn with ours. */
-  readonly beside: readonly { readonly name: string; readonly sample: Sample }[];
+  readonly beside: readonly Beside[];
   /** Ours to the first of `beside`, pair by pair. */
   readonly ratio?: Sample;
   readonly goal: string;

@@ -91,7 +91,9 @@ export async function flowFigures({ runs }: { readonly runs: number }): Promise<
       name: `flows of ${COUNT} lost by ${name}`,
       unit: 'flows',
       ours: sample(lost.get(name)!),
-      beside: [{ name: 'ms: longest that a flow waited for its echo', sample: sample(waits.get(name)!) }],
+      beside: [
+        { name: 'the longest that a flow waited for its echo', unit: 'ms', sample: sample(waits.get(name)!) },
+      ],
       goal: 'none lost, ever',
       met: sample(lost.get(name)!).max === 0,
     }));

@@ -29,7 +29,7 @@ export async function startHaproxy(
   writeFileSync(
     file,
     `global
-  maxconn 10000
+  maxconn 2000
   stats socket ${socket}
 defaults
   mode tcp
@@ -45,14 +45,19 @@ ${SERVERS.map(name => `  server ${name} ${addressOf(name)}:80 check\n`).join('')
   );
   namespace.ip(`addr replace ${VIP}/32 dev lo`);
   const child = spawn('ip', ['netns', 'exec', namespace.name, 'haproxy', '-db', '-f', file], {
-    stdio: ['ignore', 'ignore', 'ignore'],
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
   network.adopt(child);
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-2000);
+  });
   return {
     untilUp: async name =>
-      void (await poll(`haproxy has ${name} up`, async () =>
-        (await stats(socket)).some(([, server, ...rest]) => server === name && rest[15] === 'UP'),
-      )),
+      void (await poll(`haproxy has ${name} up`, async () => {
+        if (child.exitCode !== null) throw new Error(said);
+        return (await stats(socket)).some(([, server, ...rest]) => server === name && rest[15] === 'UP');
+      })),
   };
 }
 

@@ -15,7 +15,7 @@ export function renderFigure({ name, unit, ours, beside, ratio, goal, met }: Fig
   return [
     `${met ? 'met   ' : 'MISSED'}  ${name}`,
     `        ours    ${spread(ours)} ${unit}, ${ours.count} runs`,
-    ...beside.map(({ name, sample }) => `        beside  ${spread(sample)} ${unit}  ${name}`),
+    ...beside.map(other => `        beside  ${spread(other.sample)} ${other.unit ?? unit}  ${other.name}`),
     ...(ratio === undefined ? [] : [`        ratio   ${spread(ratio)}`]),
     `        goal    ${goal}`,
   ].join('\n');
