@@ -58,7 +58,9 @@ export async function run(args: string[]): Promise<number> {
   process.on('SIGHUP', () => {
     notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
     const next = readConfig(file, log);
-    if (next !== undefined) log('notice', 'reloaded', { needRestart: manager.reload(next) });
+    if (next === undefined)
+      log('error', 'not-reloaded', { sentence: 'the configuration of before stays in force' });
+    else log('notice', 'reloaded', { needRestart: manager.reload(next) });
     notify('READY=1');
   });
   await new Promise<void>(done => {

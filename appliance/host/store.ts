@@ -11,31 +11,26 @@ type Document = Record<string, unknown>;
 
 /** A store in `directory`. `schema` (JSON Schema of a document's properties) holds for every document. */
 export function createStore(directory: string, schema: Schema<Document>, log: Log): Store {
-  const open = new Map<string, Conf<Document>>();
+  const conf = new Conf<Document>({
+    cwd: directory,
+    schema,
+    accessPropertiesByDotNotation: false,
+    clearInvalidConfig: false,
+    configFileMode: 0o600,
+    configName: 'unnamed',
+  });
+  const fileOf = (name: string): string => join(directory, `${name}.json`);
 
-  const openDocument = (name: string): Conf<Document> => {
-    const document =
-      open.get(name) ??
-      new Conf<Document>({
-        cwd: directory,
-        configName: name,
-        schema,
-        accessPropertiesByDotNotation: false,
-        clearInvalidConfig: false,
-        configFileMode: 0o600,
-      });
-    open.set(name, document);
-    return document;
-  };
+  /** One Conf goes from document to document: each of its own would compile the schema anew, half a megabyte and milliseconds. */
+  const at = (name: string): Conf<Document> => Object.assign(conf, { path: fileOf(name) });
 
   return {
     read(name, decode) {
-      const file = join(directory, `${name}.json`);
+      const file = fileOf(name);
       if (!existsSync(file)) return undefined;
       try {
-        return decode(openDocument(name).store);
+        return decode(at(name).store);
       } catch (error) {
-        open.delete(name);
         const aside = setAside(file);
         log('error', 'stored-state-corrupt', {
           file,
@@ -46,7 +41,7 @@ export function createStore(directory: string, schema: Schema<Document>, log: Lo
       }
     },
     write(name, document) {
-      openDocument(name).store = document as Document;
+      at(name).store = document as Document;
     },
   };
 }

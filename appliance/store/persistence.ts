@@ -12,6 +12,8 @@ const DOCUMENTS = 32;
 const GATHER = 100;
 /** Writing takes one part in this many of the daemon's time at the most: syncing to disk blocks everything else. */
 const SHARE = 10;
+/** So much of it, in ms, may come at once after a calm: a few changes are written without a wait. */
+const BURST = 100;
 
 export interface Persistence {
   /** What was stored before the start. */
@@ -27,6 +29,9 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
   let latest = initial;
   const unwritten = new Map<string, () => object>();
   let timer: Timer | undefined;
+  /** Milliseconds that writing may still take now; they come back with time. */
+  let credit = BURST;
+  let creditAt = clock.now();
 
   const write = (name: string, document: object): void => {
     try {
@@ -55,17 +60,21 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
   const writeNext = (): void => {
     for (const [document, make] of unwritten) {
       unwritten.delete(document);
-      return write(document, make());
+      write(document, make());
+      return;
     }
   };
 
-  /** One document a turn, then a wait by how long it took. */
+  /** One document a turn, so that others get theirs between two; then a wait until the time for the next has been earned. */
   const turn = (): void => {
     timer = undefined;
     look();
     const started = clock.now();
     writeNext();
-    if (unwritten.size > 0) timer = clock.after('store', (clock.now() - started) * (SHARE - 1), turn);
+    const now = clock.now();
+    credit = Math.min(BURST, credit + (started - creditAt) / SHARE) - (now - started);
+    creditAt = now;
+    if (unwritten.size > 0) timer = clock.after('store', Math.max(0, -credit * SHARE), turn);
   };
 
   const read = <T>(kind: string, decode: (document: unknown) => T[]): T[] =>

@@ -17,7 +17,11 @@ beforeAll(async () => {
     certificate: `${mission}/manager.pem`,
     key: `${mission}/manager.key`,
   };
-  manager = cell.daemon({ tls, access: ['lan'], static: [{ vip: '10.255.0.20' }] });
+  manager = cell.daemon({
+    tls,
+    access: ['lan'],
+    static: ['20', '21', '22'].map(last => ({ vip: `10.255.0.${last}` })),
+  });
   await manager.start();
 }, 60_000);
 afterAll(() => cell.dispose());
@@ -54,7 +58,7 @@ test('a server boots, registers, and clients reach it by its VIP', async () => {
   ]);
   expect(shown('services')[0]!['score']).toBeGreaterThan(0);
   expect(shown('vips')).toMatchObject([{ vip, servers: 1, up: 1, route: 'out', names: 'www.mission' }]);
-  expect(shown('leases')).toMatchObject([
+  expect(shown('leases').filter(row => row['vip'] === vip)).toMatchObject([
     { vip, holder: 'web1', expires: expect.stringMatching(/^in \d+ min$/) },
   ]);
   expect(shown('routes')).toMatchObject([{ vip, state: 'out' }]);
@@ -92,15 +96,18 @@ const http = (service: object): object => ({
   ...{ name: 'www.mission', protocol: 'http', ports: 80 },
   ...service,
 });
-const CLAIMS = ['--claim-name', 'www.mission', '--claim-vip', '10.255.0.20', '--claim-port', 'tcp/80'];
 
 test.each([
-  ['the VIP', http({ vip: '10.255.0.21' }), /10\.255\.0\.21/],
+  ['the VIP', http({ vip: '10.255.0.9' }), /10\.255\.0\.9/],
   ['the name', http({ name: 'mail.mission', vip: '10.255.0.20' }), /mail\.mission/],
-  ['the port', http({ ports: 8080, vip: '10.255.0.20' }), /8080/],
+  ['the port', http({ ports: 8080, vip: '10.255.0.21' }), /8080/],
 ])('a certificate that does not say it may not claim %s', async (what, service, names) => {
   const name = `bad-${what.split(' ')[1]!.toLowerCase()}`;
-  const certificate = cell.certificate(mission, name, ...CLAIMS);
+  const certificate = cell.certificate(
+    mission,
+    name,
+    ...['--claim-name', 'www.mission', '--claim-vip', '10.255.0.20/30', '--claim-port', 'tcp/80'],
+  );
   const before = await count('bivouac_sessions_refused_total{code="not-permitted"}');
   const server = new Server(cell.host(21 + what.length), { certificate, name, services: [service] });
   const refused = await server.until({ event: 'refused' });

@@ -6,7 +6,7 @@
  * The client routes VIPs (10.255.0.0/24) to the appliance. dist/ must be built (`npm test` does it).
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -200,6 +200,17 @@ export class Daemon {
     }
   }
 
+  /** Waits until its stored state holds so many services that are up. */
+  async stored(services: number): Promise<void> {
+    const state = join(this.directory, 'state');
+    const up = (): number =>
+      readdirSync(state)
+        .filter(name => /^servers-\d+\.json$/.test(name))
+        .map(name => readFileSync(join(state, name), 'utf8').split('"state": "up"').length - 1)
+        .reduce((sum, count) => sum + count, 0);
+    await poll(() => up() === services, 5000, `${services} services are stored`);
+  }
+
   /** GET of the operator's HTTP: status and body. */
   async get(path: string): Promise<{ readonly status: number; readonly body: string }> {
     const script = `require('http').get('http://127.0.0.1:9748${path}', r => { let t = ''; r.on('data', d => t += d).on('end', () => console.log(JSON.stringify({ status: r.statusCode, body: t }))); })`;
@@ -268,7 +279,12 @@ export class Server {
       certificate: read(`${certificate}.pem`),
       key: read(`${certificate}.key`),
     };
-    const web = { name: 'www.mission', protocol: 'http', ports: 80, check: { kind: 'tcp', interval: 200, timeout: 150 } };
+    const web = {
+      name: 'www.mission',
+      protocol: 'http',
+      ports: 80,
+      check: { kind: 'tcp', interval: 200, timeout: 150 },
+    };
     const registration = { name, manager, services: services ?? [web], ...(tls && { tls }) };
     this.process = namespace.node(SERVER, [SDK, JSON.stringify({ name, port, options: registration })]);
   }
