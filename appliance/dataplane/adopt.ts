@@ -16,7 +16,7 @@ export type Found =
   /** No table at all. */
   | { readonly what: 'nothing' }
   /** A table of another layout, or one that makes no sense: to be replaced. */
-  | { readonly what: 'foreign'; readonly reason: string }
+  | { readonly what: 'foreign'; readonly reason: string; readonly before: Before }
   | {
       readonly what: 'ours';
       readonly reached: Reached;
@@ -38,13 +38,14 @@ export async function adopt(nft: Nft, port: number): Promise<Found> {
     .map(chain => String(chain['name']));
   if (chains.length === 0) return { what: 'nothing' };
   const layout = `layout-${LAYOUT}-${port}`;
-  if (!chains.includes(layout)) return { what: 'foreign', reason: `it holds no chain '${layout}'` };
+  const before = await readBefore(nft);
+  if (!chains.includes(layout)) return { what: 'foreign', reason: `it holds no chain '${layout}'`, before };
   try {
     const elements = await readElements(nft);
     const reached = assemble(elements, new Set(chains));
-    return { what: 'ours', reached, vips: await readVips(nft), before: await readBefore(nft) };
+    return { what: 'ours', reached, vips: await readVips(nft), before };
   } catch (error) {
-    return { what: 'foreign', reason: (error as Error).message };
+    return { what: 'foreign', reason: (error as Error).message, before };
   }
 }
 
@@ -98,7 +99,7 @@ function assemble(rows: readonly Row[], chains: ReadonlySet<string>): Reached {
   const drafts = new Map<number, Draft>();
   for (const { set, key, data } of rows) {
     const entry = MAPS.entries.includes(set as never);
-    const id = entry ? Number(data.replace('goto f', '')) : farmOfMark(Number(key));
+    const id = entry ? Number(data.replace('jump f', '')) : farmOfMark(Number(key));
     let draft = drafts.get(id);
     if (draft === undefined) {
       draft = {

@@ -126,7 +126,7 @@ function gather(sets: Map<string, Uint8Array[]>, element: string, data: string):
   else sets.set(set, [bytes]);
 }
 
-/** An element whose key and data are in nft's own text: `10.50.0.1 . tcp . 80` and `goto f7`, `4097` and `10.1.0.1 . 8080`. */
+/** An element whose key and data are in nft's own text: `10.50.0.1 . tcp . 80` and `jump f7`, `4097` and `10.1.0.1 . 8080`. */
 function encodeElement(key: string, data: string): Uint8Array {
   const range = /^(.* \. )(\d+)-(\d+)$/.exec(key);
   const value = (text: string): Uint8Array[] => [attribute(NFTA_DATA_VALUE, fields(text))];

@@ -6,8 +6,11 @@ import type { Clock, Log, Timer } from '../host/ports.ts';
 import type { Cutter, Flows } from './cut.ts';
 import type { Death } from './plan.ts';
 
-/** A probe may be lost; clients that have gone by then answer the second with a RST that nobody minds. */
-const AGAIN = 250;
+/**
+ * A probe may be lost; clients that have gone by then answer the second with a RST that nobody minds. Linux answers at most one in
+ * 500 ms on a connection (tcp_invalid_ratelimit), so it makes no sense to ask again sooner.
+ */
+const AGAIN = 600;
 /** Conntrack keeps a cut TCP flow this long, so that a late word of its client still gets its RST. */
 const FORGET = 60_000;
 
@@ -36,10 +39,12 @@ export function createCutter({ flows, clock, log }: CutterParts): Cutter {
     const marks = (mode: Death['mode']): ReadonlySet<number> =>
       new Set(deaths.filter(each => each.transport === 'tcp' && each.mode === mode).map(each => each.mark));
     const [nat, direct] = [marks('nat'), marks('direct')];
-    const clients = [
+    const listed = [
       ...(nat.size > 0 ? await flows.tracked(nat) : []),
       ...(direct.size > 0 ? await flows.remembered(direct) : []),
     ];
+    // A server that came back meanwhile has the mark that it had: its new flows are not to be asked.
+    const clients = listed.filter(flow => dead(flow.mark));
     log('info', 'dataplane-cut', { members: deaths.length, flows: clients.length });
     await flows.probe(clients);
     if (clients.length > 0)

@@ -63,8 +63,8 @@ export function strictRule(): readonly Uint8Array[] {
   ];
 }
 
-/** `meta mark set numgen inc mod N offset B goto nat_slot`, or with jhash over the client's address. */
-export function pickRule({ family, mode }: Body, { hash, slots, base }: SimpleBody): readonly Uint8Array[] {
+/** `meta mark set numgen inc mod N offset B`, or with jhash over the client's address. */
+export function pickRule({ family }: Body, { hash, slots, base }: SimpleBody): readonly Uint8Array[] {
   const choose = hash
     ? [
         load(META_KEY.nfproto),
@@ -92,5 +92,5 @@ export function pickRule({ family, mode }: Body, { hash, slots, base }: SimpleBo
     attribute(META.key, big32(META_KEY.mark)),
     attribute(META.sreg, big32(NFT_REG_1)),
   ]);
-  return [...choose, set, goTo(`${mode}_slot`)];
+  return [...choose, set];
 }

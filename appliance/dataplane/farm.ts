@@ -2,7 +2,7 @@
  * What one farm is in nf_tables: elements of the shared maps, one rule chain that takes a slot in turn or by hash, and with affinity a
  * map of its own. Pure: the same farm, number and indices always give the same text.
  *
- *     farms4     vip . tcp . 80 : goto f7     which farm           ─▶ chain f7: mark = base + slot
+ *     farms4     vip . tcp . 80 : jump f7     which farm           ─▶ chain f7: mark = base + slot
  *     slots      slot mark : member mark      whose slot
  *     servers4   member mark : address        where to (mapped4: address . port)
  *     live       member mark                  flows may go on
@@ -104,7 +104,7 @@ export function layFarm(farm: Farm, id: number, indices: ReadonlyMap<string, num
   const ports = range ? `${farm.ports.first}-${farm.ports.last}` : `${farm.ports.first}`;
   const put = (set: FarmSet, key: string | number, data: string | number = ''): void =>
     void elements.set(`${set} ${key}`, String(data));
-  put(`${entry}${family}` as FarmSet, `${farm.vip} . ${farm.transport} . ${ports}`, `goto f${id}`);
+  put(`${entry}${family}` as FarmSet, `${farm.vip} . ${farm.transport} . ${ports}`, `jump f${id}`);
   put('tags', base, body.tag);
   if (mode === 'direct') put('restore4', base, farm.vip);
   for (const [slot, mark] of slots.entries()) put('slots', base + slot, mark);
@@ -137,7 +137,7 @@ function layBody(farm: Farm, id: number, slots: number): Body {
     ...(slots === 0
       ? ['goto refuse']
       : farm.affinity === 0
-        ? [`${pick} goto ${mode}_slot`]
+        ? [pick]
         : [
             `meta mark set ${client} map @a${id}`,
             `meta mark @accepting update @a${id} { ${client} timeout ${farm.affinity}s : meta mark } goto ${take}`,

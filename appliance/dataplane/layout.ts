@@ -2,7 +2,8 @@
  * The table `inet bivouac` without any farm: hooks, shared chains, and the maps that farms are elements of. A change of a farm never
  * touches a rule here.
  *
- * A new flow in `nat` mode: nat_dispatch → f<id> (a slot) → nat_slot (its member) → nat_take (DNAT; the mark goes into conntrack).
+ * A new flow in `nat` mode: nat_dispatch → f<id> (a slot) and back → slots (its member) → nat_take (DNAT; the mark goes into conntrack).
+ * The kernel walks every chain that can be reached whenever a rule is added, so a farm's own is one rule and leads nowhere else.
  * `direct` mode: raw_in, before conntrack, which would see one direction only. The server's own address is put in as destination
  * so that routing finds the server, by a host route through the server itself as gateway (routes.ts): the gateway, not the
  * destination, then says whose MAC it is, and `direct_restore` can put the VIP back as the packet leaves. So it does not matter whether
@@ -75,16 +76,13 @@ ${families(
 )}
 		drop
 	}
-	chain nat_slot {
-		meta mark set meta mark map @slots goto nat_take
-		drop
-	}
 	chain nat_dispatch {
 ${families(
   family => `		${ip(family)} daddr @vips${family} udp dport ${port} return
 		${ip(family)} daddr . meta l4proto . th dport vmap @farms${family}
 		${ip(family)} daddr . meta l4proto . th dport vmap @ranges${family}`,
 )}
+		meta mark set meta mark map @slots goto nat_take
 	}
 	chain nat_in {
 		type nat hook prerouting priority dstnat; policy accept;
@@ -128,13 +126,10 @@ ${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} red
 		ip daddr set meta mark map @servers4 accept
 		drop
 	}
-	chain direct_slot {
-		meta mark set meta mark map @slots goto direct_take
-		drop
-	}
 	chain direct_dispatch {
 		ip daddr . meta l4proto . th dport vmap @direct4
 		ip daddr . meta l4proto . th dport vmap @direct_ranges4
+		meta mark set meta mark map @slots goto direct_take
 	}
 	chain direct_tcp {
 		meta mark and ${FARM_MASK} vmap @touch
@@ -170,6 +165,7 @@ ${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} red
 		type route hook output priority raw; policy accept;
 		meta mark ${PROBE_MARK} notrack accept
 		ip daddr @direct_vips4 jump direct
+		ip daddr @late_vips4 jump direct
 	}
 	chain direct_restore {
 		type filter hook postrouting priority 300; policy accept;

@@ -57,6 +57,13 @@ export function applySysctls(sysctl: Sysctl): {
   return { before, problems };
 }
 
+/** Each setting with its oldest value: the lists go from older to newer. */
+export function earliest(...lists: readonly Before[]): Before {
+  const byName = new Map<string, Before[number]>();
+  for (const entry of lists.flat()) if (!byName.has(entry[0])) byName.set(entry[0], entry);
+  return [...byName.values()];
+}
+
 /** Puts back what applySysctls found. */
 export function restoreSysctls(sysctl: Sysctl, before: Before): void {
   for (const [name, value] of [...before].reverse()) sysctl.write(name, value);

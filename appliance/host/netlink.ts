@@ -11,6 +11,9 @@ const SOL_NETLINK = 270;
 const NETLINK_EXT_ACK = 11;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
+/** A batch goes in one send, however long. */
+const BATCH_BYTES = 8 << 20;
 const EINTR = 4;
 const EAGAIN = 11;
 const ENOBUFS = 105;
@@ -61,6 +64,7 @@ export function openNetlink(protocol: number, slow = false): Netlink {
   const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
   if (fd < 0) throw failure('socket(AF_NETLINK)');
   option(fd, SOL_SOCKET, SO_RCVBUF, 1 << 20);
+  option(fd, SOL_SOCKET, SO_SNDBUFFORCE, BATCH_BYTES);
   option(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
   // One page per recv is what the kernel fills at the least; 64 KiB lets a dump come in few calls.
   const buffer = Buffer.alloc(65_536);

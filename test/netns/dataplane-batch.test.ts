@@ -52,7 +52,7 @@ test('a transaction in bytes does what its text does, to the letter', async () =
   const before = listing(bytes);
   const wrong = encode([
     { do: 'add', element: 'live 4096', data: '' },
-    { do: 'add', element: 'farms4 10.9.9.9 . tcp . 80', data: 'goto nowhere' },
+    { do: 'add', element: 'farms4 10.9.9.9 . tcp . 80', data: 'jump nowhere' },
   ])!;
   expect(await netlink.batch(wrong.bytes, wrong.last)).toContain('No such file');
   expect(listing(bytes)).toBe(before);

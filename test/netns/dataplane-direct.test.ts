@@ -37,7 +37,7 @@ describe.each([
     expect(talk.seenFrom).toBe('10.9.0.2');
     for (let at = 0; at < 10; at++) expect(await talk.echo(`word ${at}`)).toBe(true);
     expect(received('lan') - before).toBeGreaterThan(10);
-    expect(cell.appliance.runSync('conntrack', ['-L', '-d', VIP])).not.toContain('tcp');
+    expect(cell.appliance.runSync('conntrack', ['-L', '-s', '10.9.0.2', '-d', VIP])).not.toContain('tcp');
     talk.socket.destroy();
   });
 

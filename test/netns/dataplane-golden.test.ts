@@ -14,6 +14,6 @@ test('nft takes each golden file, in the order in which they change the table', 
     namespace.runSync('nft', ['-f', '-'], text);
   }
   expect(namespace.runSync('nft', ['list', 'map', 'inet', 'bivouac', 'farms4'])).toContain(
-    '10.50.0.1 . tcp . 80 : goto',
+    '10.50.0.1 . tcp . 80 : jump',
   );
 });
