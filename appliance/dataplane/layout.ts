@@ -127,6 +127,7 @@ ${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} red
 		drop
 	}
 	chain direct_dispatch {
+		ip daddr @vips4 udp dport ${port} return
 		ip daddr . meta l4proto . th dport vmap @direct4
 		ip daddr . meta l4proto . th dport vmap @direct_ranges4
 		meta mark set meta mark map @slots goto direct_take
@@ -150,7 +151,6 @@ ${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} red
 		goto direct_dispatch
 	}
 	chain direct {
-		ip daddr @vips4 udp dport ${port} return
 		meta mark set ip saddr . tcp sport . ip daddr . tcp dport map @tcp4 goto direct_tcp
 		meta mark set ip saddr . udp sport . ip daddr . udp dport map @udp4 goto direct_udp
 		goto direct_dispatch
