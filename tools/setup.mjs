@@ -58,18 +58,21 @@ function debian(wanted) {
   }
 }
 
-/** Installs the npm packages when the lock file is newer than what is installed. */
+/**
+ * Installs the npm packages when the lock file is newer than what is installed. Not by `npm ci`: that refuses a lock file made where a
+ * registry had no packages for other platforms.
+ */
 function npm() {
   const marker = join(root, 'node_modules/.package-lock.json');
   const lock = join(root, 'package-lock.json');
   if (existsSync(marker) && statSync(marker).mtimeMs >= statSync(lock).mtimeMs) return;
   console.error('installing npm packages');
-  const done = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error'], {
+  const done = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel', 'error'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   if (done.status !== 0)
-    fail('npm ci failed: see above (the native addons need g++, make, python3 and libpcap-dev)');
+    fail('npm install failed: see above (the native addons need g++, make, python3 and libpcap-dev)');
 }
 
 /**
