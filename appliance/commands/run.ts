@@ -10,13 +10,14 @@ import type { Config } from '../config/config.ts';
 import { formatFault, loadConfig } from '../config/load.ts';
 import { claim } from '../host/claim.ts';
 import { createClock } from '../host/clock.ts';
-import { openNftables } from '../host/dataplane.ts';
+import { openNftables } from './dataplane.ts';
 import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
 import { http } from '../host/http.ts';
 import { createSigner, identify, verify } from '../host/keys.ts';
 import { linuxLinks } from '../host/links.ts';
 import { createStderrLog } from '../host/log.ts';
+import { collectGarbage } from '../host/memory.ts';
 import { createNet } from '../host/net.ts';
 import { notify } from '../host/notify.ts';
 import type { Clock, Files, Log } from '../host/ports.ts';
@@ -26,6 +27,9 @@ import { createStore } from '../host/store.ts';
 import { openVty } from '../host/vty.ts';
 import { type Manager, type ManagerHost, startManager } from '../main.ts';
 import { DOCUMENT_SCHEMA } from '../store/documents.ts';
+
+/** When the garbage of the start is collected, in ms after it. */
+const SETTLED = 1000;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = parseArgs({
@@ -53,6 +57,7 @@ export async function run(args: string[]): Promise<number> {
   }
   log('notice', 'ready', { name: config.name, sinceStartMs: Math.round(process.uptime() * 1000) });
   notify('READY=1');
+  clock.after('collect-garbage', SETTLED, collectGarbage);
   const watchdog = setInterval(() => notify('WATCHDOG=1'), 3000);
 
   process.on('SIGHUP', () => {
