@@ -10,7 +10,6 @@ import type { Config } from '../config/config.ts';
 import { formatFault, loadConfig } from '../config/load.ts';
 import { claim } from '../host/claim.ts';
 import { createClock } from '../host/clock.ts';
-import { openNftables } from './dataplane.ts';
 import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
 import { http } from '../host/http.ts';
@@ -27,6 +26,7 @@ import { createStore } from '../host/store.ts';
 import { openVty } from '../host/vty.ts';
 import { type Manager, type ManagerHost, startManager } from '../main.ts';
 import { DOCUMENT_SCHEMA } from '../store/documents.ts';
+import { openNftables } from './dataplane.ts';
 
 /** When the garbage of the start is collected, in ms after it. */
 const SETTLED = 1000;

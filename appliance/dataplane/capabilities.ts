@@ -1,17 +1,25 @@
 /** What this driver can carry, for those who decide what to ask of it. */
 import { familyOf } from '../../sdk/wire/address.ts';
-import type { ForwardMode, Scheduler } from '../../sdk/wire/model.ts';
+import type { ForwardMode, Scheduler, Service } from '../../sdk/wire/model.ts';
 import type { Farm } from '../desired/wanted.ts';
 
 export interface Capabilities {
   readonly modes: readonly ForwardMode[];
   readonly schedulers: readonly Scheduler[];
+  /** Why a service of such a mode and scheduler cannot be carried all the same, in a sentence; undefined when it can. */
+  readonly cannotCarry: (service: Service) => string | undefined;
 }
 
 /** The nftables driver. `direct` is for IPv4 alone: nft 1.0.6 cannot remember a flow by two IPv6 addresses in a rule. */
 export const capabilities: Capabilities = {
   modes: ['nat', 'direct', 'none'],
   schedulers: ['wrr', 'source-hash'],
+  cannotCarry: ({ vip, transport, forward: { mode } }) =>
+    mode === 'direct' && familyOf(vip) === 6
+      ? `this manager forwards directly to IPv4 VIPs only: use nat for ${vip}`
+      : mode !== 'none' && transport === 'sctp'
+        ? 'this manager cannot forward SCTP: use mode none'
+        : undefined,
 };
 
 /** Members of a farm beyond this one are refused. */

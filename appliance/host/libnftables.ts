@@ -3,8 +3,21 @@
  * library cannot be loaded. The library keeps its netlink socket, so it acts in the network namespace where it was opened.
  */
 import koffi from 'koffi';
-import type { Nft, NftResult } from '../dataplane/nft.ts';
 import type { Exec } from './ports.ts';
+
+export interface NftResult {
+  readonly ok: boolean;
+  readonly output: string;
+  readonly error: string;
+}
+
+export interface Nft {
+  /** Runs commands as one atomic transaction. */
+  run(commands: string): Promise<NftResult>;
+  /** A listing's parsed JSON, or undefined when it failed. */
+  json(command: string): Promise<unknown>;
+  close(): void;
+}
 
 /** libnftables/libnftables.h */
 const OUTPUT_JSON = 1 << 4;

@@ -198,6 +198,8 @@ export function openNetlinkGroups(protocol: number, groups: number): NetlinkGrou
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IPPROTO_RAW = 255;
+/** Packets sent before the event loop gets its turn. */
+const TURN = 256;
 const SO_MARK = 36;
 const sendto = libc.func(
   'long sendto(int fd, const void *buf, size_t len, int flags, const void *to, uint32_t tolen)',
@@ -205,10 +207,13 @@ const sendto = libc.func(
 
 /** Sends IP packets that hold their own header (raw(7), IPPROTO_RAW), with a mark that the packet filter sees. */
 export interface MarkedSender {
-  /** Whether the kernel took it. `to` is the 4 or 16 bytes of the destination. */
-  send(packet: Uint8Array, to: Uint8Array): boolean;
+  /** Sends each packet to the 4 or 16 bytes of its address; what the kernel has no room for is lost. The event loop runs in between. */
+  send(packets: readonly { readonly packet: Uint8Array; readonly to: Uint8Array }[]): Promise<void>;
   close(): void;
 }
+
+export const NETLINK_NETFILTER = 12;
+export const NETLINK_ROUTE = 0;
 
 /** Opens raw sockets of both families. Throws without CAP_NET_RAW (and CAP_NET_ADMIN for the mark). */
 export function openMarkedSender(mark: number): MarkedSender {
@@ -220,12 +225,15 @@ export function openMarkedSender(mark: number): MarkedSender {
     sockets.set(family, fd);
   }
   return {
-    send(packet, to) {
-      const family = to.length === 4 ? AF_INET : AF_INET6;
-      const name = Buffer.alloc(family === AF_INET ? 16 : 28);
-      name.writeUInt16LE(family, 0);
-      name.set(to, family === AF_INET ? 4 : 8);
-      return sendto(sockets.get(family), packet, packet.length, MSG_DONTWAIT, name, name.length) >= 0;
+    async send(packets) {
+      for (const [count, { packet, to }] of packets.entries()) {
+        const family = to.length === 4 ? AF_INET : AF_INET6;
+        const name = Buffer.alloc(family === AF_INET ? 16 : 28);
+        name.writeUInt16LE(family, 0);
+        name.set(to, family === AF_INET ? 4 : 8);
+        sendto(sockets.get(family), packet, packet.length, MSG_DONTWAIT, name, name.length);
+        if (count % TURN === TURN - 1) await new Promise(resolve => setImmediate(resolve));
+      }
     },
     close() {
       for (const fd of sockets.values()) close(fd);

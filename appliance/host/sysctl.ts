@@ -1,6 +1,13 @@
 /** Kernel settings under /proc/sys, of the network namespace that the process is in. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Sysctl } from '../dataplane/sysctl.ts';
+
+export interface Sysctl {
+  /** The value, or undefined when there is no such setting. */
+  read(name: string): string | undefined;
+  /** Sets it; gives the reason when it cannot. */
+  write(name: string, value: string): string | undefined;
+  list(directory: string): readonly string[];
+}
 
 /** Names are given with slashes: `net/ipv4/ip_forward`. */
 export const createSysctl = (): Sysctl => ({

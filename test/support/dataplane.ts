@@ -9,10 +9,10 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
+import { openNftables } from '../../appliance/commands/dataplane.ts';
 import type { NftablesDriver } from '../../appliance/dataplane/nftables.ts';
 import type { Farm, FarmKey, Member, WantedDataplane } from '../../appliance/desired/wanted.ts';
 import { createClock } from '../../appliance/host/clock.ts';
-import { openNftables } from '../../appliance/host/dataplane.ts';
 import { createExec } from '../../appliance/host/exec.ts';
 import { Table } from '../../appliance/registry/table.ts';
 import { address } from '../../sdk/wire/address.ts';

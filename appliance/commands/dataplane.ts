@@ -1,13 +1,14 @@
 /** The nftables driver with all that it needs of this host. */
 import { createCutter } from '../dataplane/cutter.ts';
+import { createFlows } from '../dataplane/kernel-flows.ts';
+import { PROBE_MARK } from '../dataplane/layout.ts';
 import { createNftables, type NftablesDriver } from '../dataplane/nftables.ts';
 import { Routes } from '../dataplane/routes.ts';
-import { NETLINK_NETFILTER, openFlows } from './flows.ts';
-import { openNft } from './libnftables.ts';
-import { openNetlink } from './netlink.ts';
-import type { Clock, Exec, Log } from './ports.ts';
-import { openRouteSocket } from './rtnetlink.ts';
-import { createSysctl } from './sysctl.ts';
+import { openNft } from '../host/libnftables.ts';
+import { NETLINK_NETFILTER, openMarkedSender, openNetlink } from '../host/netlink.ts';
+import type { Clock, Exec, Log } from '../host/ports.ts';
+import { openRouteSocket } from '../host/rtnetlink.ts';
+import { createSysctl } from '../host/sysctl.ts';
 
 /** Opens it in the network namespace of the caller. Throws when netlink or raw sockets are refused (CAP_NET_ADMIN, CAP_NET_RAW). */
 export function openNftables(
@@ -18,7 +19,7 @@ export function openNftables(
   const { nft, reason } = openNft(exec);
   if (reason !== undefined)
     log('warning', 'dataplane-slow', { reason, instead: 'a process for each change' });
-  const flows = openFlows();
+  const flows = createFlows(openNetlink(NETLINK_NETFILTER, true), openMarkedSender(PROBE_MARK));
   const netlink = openNetlink(NETLINK_NETFILTER);
   return createNftables({
     ...options,

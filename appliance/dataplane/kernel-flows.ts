@@ -1,6 +1,6 @@
 /** The kernel's balanced flows: conntrack and the remembered ones by netlink, probes by a raw socket. */
 import { addressBytes } from '../../sdk/wire/address.ts';
-import type { Flows } from '../dataplane/cut.ts';
+import type { Flows } from './cut.ts';
 import {
   type Flow,
   forgetTracked,
@@ -8,21 +8,27 @@ import {
   listTracked,
   readRemembered,
   readTracked,
-} from '../dataplane/flow.ts';
-import { PROBE_MARK, SETTLED, TABLE } from '../dataplane/layout.ts';
-import { synTo } from '../dataplane/syn.ts';
-import { openMarkedSender, openNetlink } from './netlink.ts';
+} from './flow.ts';
+import { SETTLED, TABLE } from './layout.ts';
+import { synTo } from './syn.ts';
 
-export const NETLINK_NETFILTER = 12;
 /** With more marks than this, one listing of everything is cheaper than one by the kernel for each. */
 const FEW = 8;
-/** Probes sent before the event loop gets its turn. */
-const PROBES = 256;
 
-/** Opens the sockets, in the network namespace of the caller. Throws when one cannot be. */
-export function openFlows(): Flows {
-  const netlink = openNetlink(NETLINK_NETFILTER, true);
-  const sender = openMarkedSender(PROBE_MARK);
+/** A netlink socket of netfilter, as the host gives it. */
+export interface FlowSocket {
+  request(message: Uint8Array, onMessage?: (type: number, payload: Uint8Array) => void): Promise<void>;
+  close(): void;
+}
+
+/** A raw IP socket whose packets carry PROBE_MARK. */
+export interface ProbeSocket {
+  /** Sends packets with their own IP header, each to its address; the event loop runs in between. */
+  send(packets: readonly { readonly packet: Uint8Array; readonly to: Uint8Array }[]): Promise<void>;
+  close(): void;
+}
+
+export function createFlows(netlink: FlowSocket, sender: ProbeSocket): Flows {
   const [, table = ''] = TABLE.split(' ');
 
   const list = async (request: Uint8Array, read: (payload: Uint8Array) => void): Promise<void> =>
@@ -49,12 +55,7 @@ export function openFlows(): Flows {
       });
       return found;
     },
-    async probe(flows) {
-      for (let at = 0; at < flows.length; at += PROBES) {
-        for (const flow of flows.slice(at, at + PROBES)) sender.send(synTo(flow), addressBytes(flow.client));
-        await new Promise(resolve => setImmediate(resolve));
-      }
-    },
+    probe: flows => sender.send(flows.map(flow => ({ packet: synTo(flow), to: addressBytes(flow.client) }))),
     close() {
       netlink.close();
       sender.close();
