@@ -10,7 +10,7 @@ import type { RegistryConfig } from './registry/config.ts';
 export const SOFTWARE = 'bivouac/0.1.0';
 
 /** What the drivers and probes that are running can do. */
-export type Abilities = Pick<RegistryConfig, 'modes' | 'schedulers' | 'checks'>;
+export type Abilities = Pick<RegistryConfig, 'modes' | 'schedulers' | 'checks' | 'cannotCarry'>;
 
 export const rulesOf = (
   config: Config,
@@ -29,6 +29,8 @@ export const rulesOf = (
       default: config.sessions.heartbeat,
       least: Math.min(10, config.sessions.heartbeat),
       most: 60_000,
+      // At most 20,000 heartbeats a second each way, also when each of 10,000 servers came while there were fewer.
+      perServer: 0.2,
     },
     grace: config.sessions.grace,
     forget: config.sessions.forget,

@@ -2,7 +2,14 @@
  * What the registry decides by: the parts of the manager's configuration that are rules, as plain values.
  */
 import type { Address, Family } from '../../sdk/wire/address.ts';
-import type { CheckKind, ForwardMode, ManagerId, Scheduler, ServerId } from '../../sdk/wire/model.ts';
+import type {
+  CheckKind,
+  ForwardMode,
+  ManagerId,
+  Scheduler,
+  ServerId,
+  Service,
+} from '../../sdk/wire/model.ts';
 import type { Millis } from './state.ts';
 
 /** A run of addresses, both ends included, as unsigned integers of the family's width. */
@@ -36,7 +43,13 @@ export interface RegistryConfig {
   readonly statics: readonly StaticVip[];
   /** Length of a lease in seconds. */
   readonly leaseDuration: number;
-  readonly heartbeat: { readonly default: Millis; readonly least: Millis; readonly most: Millis };
+  /** The interval of heartbeats: between `least` and `most`, and never under `perServer` for each server that is known. */
+  readonly heartbeat: {
+    readonly default: Millis;
+    readonly least: Millis;
+    readonly most: Millis;
+    readonly perServer: Millis;
+  };
   /** How long restored registrations wait for their servers after a restart. */
   readonly grace: Millis;
   /** How long a server that is lost stays listed. */
@@ -52,6 +65,8 @@ export interface RegistryConfig {
   readonly modes: readonly ForwardMode[];
   readonly schedulers: readonly Scheduler[];
   readonly checks: readonly CheckKind[];
+  /** Why the data plane cannot carry a service although it has its mode and scheduler, in a sentence; undefined when it can. */
+  readonly cannotCarry?: (service: Service) => string | undefined;
 }
 
 /** Whether a static entry is meant for this server. */

@@ -82,7 +82,7 @@ export function requestLease(
     return refuse('vip-taken', `${vip} is pre-planned for ${entry.holder}`);
   if (entry === undefined && !inPools(config.pools, vip))
     return refuse('not-permitted', `${vip} is in none of this manager's pools`);
-  if (!available(state, vip, server, request))
+  if (!available(state, vip, server, { shared: request.shared }))
     return refuse(
       'vip-taken',
       `${vip} is leased to another server${request.shared ? ' that does not share it' : ''}`,
@@ -264,7 +264,7 @@ const held = (state: State, server: ServerRecord, request: Request): LeaseRecord
       service === request.service,
   );
 
-/** Whether nobody else holds the VIP, or all who do share it under the same service name. */
+/** Whether nobody else holds the VIP, or all who do share it (under the same service name, when one is given). */
 function available(
   state: State,
   vip: Address,

@@ -75,8 +75,7 @@ export function registerServer(
   };
   for (const lease of message.leases)
     if (lease.server === id) next = presentLease(next, config, now, server, lease);
-  const wished = message.heartbeat === 0 ? config.heartbeat.default : message.heartbeat;
-  const heartbeat = Math.min(config.heartbeat.most, Math.max(config.heartbeat.least, wished));
+  const heartbeat = heartbeatOf(config, message.heartbeat, next.servers.size);
   const step = rejudge(next, config, now, server, record => ({
     ...record,
     address: server.addresses.find(sameFamily(record.address)) ?? record.address,
@@ -143,6 +142,13 @@ export function loseServer(
         : { ...record, verdict: { outcome: 'unknown', reason: UNCHECKED, since: now }, report: undefined },
   );
   return { state: step.state, decisions: [decision, ...step.decisions] };
+}
+
+/** A crowd beats slower, so that one core carries it: whatever the order in which servers came. */
+function heartbeatOf({ heartbeat }: RegistryConfig, wish: Millis, servers: number): Millis {
+  const { least, most, perServer } = heartbeat;
+  const wished = wish === 0 ? heartbeat.default : wish;
+  return Math.min(most, Math.max(least, wished, Math.ceil(servers * perServer)));
 }
 
 const sameFamily =

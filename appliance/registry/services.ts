@@ -241,6 +241,8 @@ function faultOf(
       'unsupported-check',
       `this manager cannot check by '${spec.check.kind}': it can ${config.checks.join(', ')}`,
     ];
+  const cannot = config.cannotCarry?.(spec);
+  if (cannot !== undefined) return ['unsupported-mode', cannot];
   if (
     spec.targetPort !== 0 &&
     (spec.forward.mode !== 'nat' || spec.ports.length !== 1 || spec.ports[0]!.first !== spec.ports[0]!.last)

@@ -24,7 +24,7 @@ export const registryConfig = (changes: Partial<RegistryConfig> = {}): RegistryC
   pools: [{ family: 4, first: toInteger(address('10.255.0.0')), last: toInteger(address('10.255.0.255')) }],
   statics: [],
   leaseDuration: 3600,
-  heartbeat: { default: 100, least: 10, most: 60_000 },
+  heartbeat: { default: 100, least: 10, most: 60_000, perServer: 0.2 },
   grace: 10_000,
   forget: 3_600_000,
   damping: undefined,

@@ -89,3 +89,16 @@ test('two services of one server get a VIP each', () => {
   );
   expect(new Set(vips).size).toBe(2);
 });
+
+test('a shared VIP that is named is joined whatever the service, and one that is held alone is not', () => {
+  const registry = new Registry();
+  const vip = address('10.255.0.9');
+  const request = { type: 'lease-request', family: 4, vip } as const;
+  for (const number of [1, 2, 3]) registry.register(number);
+  expect(registry.say(1, { ...request, shared: true, service: 'www' })[0]).toMatchObject({ vip });
+  expect(registry.say(2, { ...request, shared: true, service: 'mail' })[0]?.kind).toBe('lease-granted');
+  expect(registry.say(3, { ...request, shared: false, service: 'www' })[0]?.reason.code).toBe('vip-taken');
+  // Whoever names none gets one that its service has to itself.
+  const free = registry.say(3, { type: 'lease-request', family: 4, shared: true, service: 'dns' })[0]?.vip;
+  expect(free).not.toBe(vip);
+});
