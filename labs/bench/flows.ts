@@ -54,10 +54,10 @@ export async function flowFigures({ runs }: { readonly runs: number }): Promise<
         const third = start(3);
         await third.until('up');
         const { mark } = servers[1]!;
-        servers[1]!.tell('report 0 draining');
+        servers[1]!.tell('report draining 0');
         await servers[1]!.until('up', mark, said => said['count'] === 0);
         await check();
-        servers[1]!.tell('report 0 up');
+        servers[1]!.tell('report up 0');
         await servers[1]!.until('up', mark, said => said['count'] === 1);
         await third.ask('stop 0', 'stopped');
         await third.stop();

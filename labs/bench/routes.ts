@@ -26,6 +26,8 @@ import { RouteWatch } from './route-watch.ts';
 /** The second VIP comes so long after the first, ms. */
 const APART = 300;
 const SINGLES = ['10.50.0.1', '10.50.0.2'] as const;
+/** Of the thousand, and as many as a server may have with leases of their own. */
+const SERVERS = 10;
 const MANY = Array.from({ length: 1000 }, (_, index) => `10.50.${4 + (index >> 8)}.${index & 255}`);
 
 /** Something that brings routes in and out: gives the moment when it was told to. */
@@ -165,20 +167,34 @@ async function managed(network: Network, row: Row, directory: string): Promise<S
     vip,
     check: { kind: 'none' },
   });
+  const each = MANY.length / SERVERS;
   const manager = `10.1.0.1:${REGISTRATION_PORT}`;
   const options: ServerOptions = {
     name: 'servers',
     health: 8080,
     registrations: [
       ...SINGLES.map((vip, which) => ({ name: `single${which}`, manager, services: [checked(vip, which)] })),
-      { name: 'many', manager, services: MANY.map(reported) },
+      ...Array.from({ length: SERVERS }, (_, number) => ({
+        name: `many${number}`,
+        manager,
+        services: MANY.map(reported).slice(number * each, (number + 1) * each),
+      })),
     ],
   };
   const role = new Role(network, servers, 'server', options);
-  const many = SINGLES.length;
-  await role.until('up', 0, said => said['registration'] === many && said['count'] === MANY.length, 60_000);
+  const many = Array.from({ length: SERVERS }, (_, number) => SINGLES.length + number);
+  /** Waits until the thousand are as wanted, and the servers have been told so. */
+  const until = async (count: number, since: number): Promise<void> => {
+    for (const which of many)
+      await role.until(
+        'up',
+        since,
+        said => said['registration'] === which && said['count'] === count,
+        60_000,
+      );
+  };
   const report = async (state: string): Promise<number> =>
-    (await role.ask<{ at: number }>(`report ${many} ${state}`, 'reported')).at;
+    (await role.ask<{ at: number }>(`report ${state} ${many.join(' ')}`, 'reported')).at;
   const side: Side = {
     watch: new RouteWatch(network, row.c.namespace),
     async in(which) {
@@ -198,10 +214,11 @@ async function managed(network: Network, row: Row, directory: string): Promise<S
     manyIn: () => report('up'),
     manyOut: () => report('down'),
   };
+  await until(each, 0);
   // They came up by themselves; the first measurement wants them down.
   const { mark } = role;
   await report('down');
-  await role.until('up', mark, said => said['registration'] === many && said['count'] === 0, 60_000);
+  await until(0, mark);
   return side;
 }
 

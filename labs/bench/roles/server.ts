@@ -2,7 +2,7 @@
  * A server that registers itself by the SDK, and whose checks pass when it is told so: `node bench-server.mjs JSON`.
  *
  *     pass N | fail N        what the check at /N of its port gets from now on
- *     report N STATE         what it says of all services of its Nth registration
+ *     report STATE N…        what it says of all services of these registrations
  *     cut N                  the Nth registration's connection ends, as the kernel ends it when a process dies
  *     stop N                 deregisters the Nth
  */
@@ -121,16 +121,18 @@ if (options.health !== undefined) answerChecks(options.health);
 obey({
   pass: which => void passing.add(which!),
   fail: which => void passing.delete(which!),
-  report(which, state) {
-    const { registration, count } = registrations[Number(which)]!;
-    const reports = Array.from({ length: count }, (_, index) => ({
-      service: index + 1,
-      state: state as ReportedState,
-      connections: 0,
-      load: 0,
-    }));
+  report(state, ...which) {
     const at = now();
-    registration.report(...reports);
+    for (const index of which) {
+      const { registration, count } = registrations[Number(index)]!;
+      const reports = Array.from({ length: count }, (_, service) => ({
+        service: service + 1,
+        state: state as ReportedState,
+        connections: 0,
+        load: 0,
+      }));
+      registration.report(...reports);
+    }
     say('reported', { at });
   },
   cut(which) {
