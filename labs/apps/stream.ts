@@ -30,6 +30,9 @@ let sent = 0;
 let answered = 0;
 let last: { readonly at: number; readonly server: string } | undefined;
 let longest = { ms: 0, from: '', to: '', at: '' };
+/** How often the server changed from one answer to the next, and the last time: for a client with one flow, when it moved. */
+let moves = 0;
+let lastMove = { ms: 0, from: '', to: '' };
 /** When questions were asked that failed or were answered late: from the first of them to the last. */
 let affected: { readonly first: number; readonly last: number } | undefined;
 
@@ -48,6 +51,10 @@ function onAnswer(server: string, asked: number): void {
   if (answered++ === 0) console.log(JSON.stringify({ event: 'first-answer', server }));
   if (last && at - last.at > longest.ms)
     longest = { ms: at - last.at, from: last.server, to: server, at: new Date().toISOString() };
+  if (last && last.server !== server) {
+    moves++;
+    lastMove = { ms: at - last.at, from: last.server, to: server };
+  }
   last = { at, server };
 }
 
@@ -84,6 +91,8 @@ function end(): void {
     failures,
     servers,
     longestGap: longest,
+    moves,
+    lastMove,
     affected: affected ? affected.last - affected.first : 0,
   };
   process.stdout.write(`${JSON.stringify(summary)}\n`, () => process.exit(0));

@@ -12,6 +12,9 @@ export interface StreamEnd {
   readonly servers: Readonly<Record<string, number>>;
   /** ms; `from` and `to` are the servers before and after it. */
   readonly longestGap: { readonly ms: number; readonly from: string; readonly to: string };
+  /** How often the answering server changed, and the last time: the gap between the two answers, ms. */
+  readonly moves: number;
+  readonly lastMove: { readonly ms: number; readonly from: string; readonly to: string };
   /** From the first question that failed or was answered late to the last such one, ms. */
   readonly affected: number;
 }

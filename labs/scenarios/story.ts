@@ -8,6 +8,7 @@ import { callFrom, Flows, pause, Stream, streamFor } from './clients.ts';
 import { cut, mend } from './cut.ts';
 import { answers, ended, type ServerRow, show, signalPart, startPart, vipOf } from './managers.ts';
 import { interfaceTo, ospfRoutes } from './ospf.ts';
+import { checkQuery } from './query.ts';
 import { differences, type Snapshot, snapshot } from './snapshot.ts';
 
 /** The web farm of cells a and b: one VIP, anycast. */
@@ -94,15 +95,21 @@ async function useThem({ node, step }: Stage, { web, mcu }: Vips): Promise<void>
     });
 
   const asks = {
-    'on the link of cell a, by anycast ARP': ['a-client', '--ask', mcu, '--link', 'eth1'],
-    'from headquarters, by anycast ARP over UDP': ['hq-client1', '--ask', mcu],
+    'on the link of cell a, by anycast ARP': ['a-client', '--link', 'eth1'],
+    'from headquarters, by anycast ARP over UDP': ['hq-client1'],
   };
-  for (const [where, [client = '', ...words]] of Object.entries(asks))
+  for (const [where, [client = '', ...link]] of Object.entries(asks))
     await step(`"which conference servers, how healthy?" ${where}; a call to the best`, async () => {
-      const call = await callFrom(node(client), ...words);
+      const call = await callFrom(node(client), '--ask', mcu, ...link);
       const { servers = [], roundTrip = 0, sent, returned, server } = call;
       check(servers.length === MCU.length, `told of ${servers.length} servers, not ${MCU.length}`);
       check(returned === sent, `${sent - returned} of ${sent} media packets were lost`);
+      const addresses = servers.map(({ address }) => address);
+      await checkQuery(
+        node(client),
+        { vip: mcu, name: 'mcu.a.bivouac.test', protocol: 'h323', addresses },
+        link,
+      );
       return {
         'asked in ms': roundTrip,
         scores: servers.map(({ address, score }) => `${address} ${score}`).join(', '),
@@ -126,8 +133,11 @@ async function killServers({ node, step }: Stage, { web }: Vips): Promise<void> 
     await how(flow.server);
     await pause(wait);
     const [one, many] = await Promise.all([flow.stop(), connections.stop()]);
-    const { from, to, ms } = one.longestGap;
-    check(from === flow.server && to !== from, `the flow was not taken over from ${flow.server}`);
+    const { from, to, ms } = one.lastMove;
+    check(
+      one.moves === 1 && from === flow.server,
+      `the flow moved ${one.moves} times, last from ${from} to ${to}; it was with ${flow.server}`,
+    );
     return {
       'gap of a flow ms': ms,
       'taken over': `${from} → ${to}`,
@@ -262,7 +272,11 @@ async function leaveNothing({ node, step }: Stage, found: ReadonlyMap<string, Sn
     await signalPart(manager, 'manager', 'TERM');
     await ended(manager, 'manager');
     await pause(500);
-    const { failures, longestGap } = await stream.stop();
+    const { failures, longestGap, servers } = await stream.stop();
+    check(
+      Object.keys(servers).some(name => name.startsWith('b-')),
+      `cell b never served, only ${Object.keys(servers).join(', ')}`,
+    );
     await poll('hq has no route to a VIP of cell a', async () => {
       const routes = await ospfRoutes(node('hq'));
       return !routes.some(route => route.startsWith('10.255.1.'));
