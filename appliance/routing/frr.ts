@@ -11,7 +11,7 @@ import { Table } from '../registry/table.ts';
 import { problemsOf, type RoutingConfig } from './config.ts';
 import { createKernelVips } from './kernel.ts';
 import type { RouteConflict } from './lsdb.ts';
-import { createOspfDaemons } from './ospf-daemons.ts';
+import { createOspfDaemons, type FrrHost } from './ospf-daemons.ts';
 import { allOf, plan, type Step } from './plan.ts';
 import type { RoutingStatus } from './status.ts';
 
@@ -26,13 +26,6 @@ export interface Frr extends Driver<WantedRoutes, ReachedRoutes> {
   status(): Promise<RoutingStatus>;
   /** VIPs of ours that others advertise the other way. Also looked for now and then, and logged. Never rejects. */
   conflicts(): Promise<readonly RouteConflict[]>;
-}
-
-export interface FrrHost {
-  readonly exec: Exec;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly openVty: OpenVty;
 }
 
 /** Throws for a configuration that cannot work (see problemsOf). Begins to reach for FRR at once. */

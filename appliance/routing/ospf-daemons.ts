@@ -3,11 +3,10 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import { prefixHolds } from '../../sdk/wire/address.ts';
-import type { Timer } from '../host/ports.ts';
+import type { Clock, Exec, Log, OpenVty, Timer } from '../host/ports.ts';
 import type { Table } from '../registry/table.ts';
 import type { RoutingConfig } from './config.ts';
 import { type FrrDaemon, watchDaemon } from './daemon.ts';
-import type { FrrHost } from './frr.ts';
 import { conflictsOf, type RouteConflict, readAdvertisements } from './lsdb.ts';
 import { type DaemonName, renderOspf } from './ospf.ts';
 import { commandsFor, hasLine, linesUnder } from './running-config.ts';
@@ -16,6 +15,13 @@ import { firstAddress, type RoutingStatus, readNeighbours } from './status.ts';
 /** Others need a moment to flood what they have; then the database is looked at again now and then. */
 const FIRST_LOOK = 2_000;
 const NEXT_LOOK = 60_000;
+
+export interface FrrHost {
+  readonly exec: Exec;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly openVty: OpenVty;
+}
 
 export interface OspfDaemons {
   status(): Promise<RoutingStatus>;
