@@ -1,14 +1,6 @@
 /** The lab on the real kernel: a reduced reference network with FRR, twice at once, interrupted, killed; nothing may be left. */
 import { spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -16,14 +8,19 @@ import { parse, stringify } from 'yaml';
 import { ensurePki } from '../../labs/pki.ts';
 import { Lab, processesOf, takeDown } from '../../labs/runner/lab.ts';
 import { run } from '../../labs/runner/process.ts';
-import { directory, load } from '../../labs/runner/state.ts';
+import { load } from '../../labs/runner/state.ts';
 import { poll } from '../../labs/scenario/poll.ts';
 import { fullNeighbors, ospfRoutes } from '../../labs/scenarios/ospf.ts';
 import type { Topology } from '../../labs/topology/model.ts';
 import { parseTopology } from '../../labs/topology/parse.ts';
+import { holdings, namespacesOf, ROOT, reduced } from '../support/lab.ts';
 
-const ROOT = new URL('../..', import.meta.url).pathname.replace(/\/$/, '');
 const KEPT = ['hq', 'hq-switch', 'hq-client1', 'core1', 'a-appliance', 'a-switch', 'a-web1'];
+/** The reference network cut down to one cell and the way there; its appliance is a plain router. */
+const TEXT = reduced(KEPT, {
+  'a-appliance': { cmd: '/lab/start.sh router' },
+  'a-web1': { cmd: 'sleep infinity' },
+});
 const scratch = mkdtempSync(join(tmpdir(), 'bivouac-lab-test-'));
 const file = join(scratch, 'reduced.yml');
 const used: string[] = [];
@@ -36,7 +33,7 @@ const fresh = (): string => {
 };
 
 beforeAll(async () => {
-  writeFileSync(file, reduced());
+  writeFileSync(file, TEXT);
   const reference = join(ROOT, 'containerlab.yml');
   await ensurePki(ROOT, parseTopology(reference, readFileSync(reference, 'utf8')));
 });
@@ -45,31 +42,6 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true });
 });
 
-/** The reference network cut down to one cell and the way there; its appliance is a plain router. */
-function reduced(): string {
-  const text = readFileSync(join(ROOT, 'containerlab.yml'), 'utf8').replaceAll(
-    /- (labs|dist|\.lab|node_modules)\//g,
-    `- ${ROOT}/$1/`,
-  );
-  const lab = parse(text) as {
-    topology: { nodes: Record<string, { exec?: string[] }>; links: { endpoints: string[] }[] };
-  };
-  const { nodes, links } = lab.topology;
-  lab.topology.nodes = Object.fromEntries(Object.entries(nodes).filter(([name]) => KEPT.includes(name)));
-  Object.assign(lab.topology.nodes['a-appliance']!, { cmd: '/lab/start.sh router' });
-  Object.assign(lab.topology.nodes['a-web1']!, { cmd: 'sleep infinity' });
-  lab.topology.links = links.filter(link => link.endpoints.every(end => KEPT.includes(end.split(':')[0]!)));
-  // Addresses of interfaces whose links are gone would fail.
-  const ends = new Set(lab.topology.links.flatMap(link => link.endpoints));
-  for (const [name, node] of Object.entries(lab.topology.nodes))
-    if (node.exec)
-      node.exec = node.exec.filter(command => {
-        const port = / dev (eth\d+)$/.exec(command)?.[1];
-        return port === undefined || ends.has(`${name}:${port}`);
-      });
-  return stringify(lab);
-}
-
 const topology = (): Topology => parseTopology(file, readFileSync(file, 'utf8'));
 
 const reachesCellA = (lab: Lab): Promise<boolean> =>
@@ -77,37 +49,6 @@ const reachesCellA = (lab: Lab): Promise<boolean> =>
     const { status } = await lab.node('hq-client1').exec(['ping', '-c', '1', '-W', '1', '10.1.0.21']);
     return status === 0;
   });
-
-/** What a lab holds on this machine: its processes, their network namespaces, mounts and files. */
-function holdings(id: string, namespaces: readonly string[]): string[] {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .filter(line => line.includes(directory(id)));
-  return [
-    ...processesOf(id).map(pid => `process ${pid}`),
-    ...namespaces.filter(held).map(space => `namespace ${space}`),
-    ...mounts.map(mount => `mount ${mount}`),
-    ...(existsSync(directory(id)) ? [`directory ${directory(id)}`] : []),
-  ];
-}
-
-const held = (space: string): boolean =>
-  readdirSync('/proc').some(pid => /^\d+$/.test(pid) && namespaceOf(pid) === space);
-
-function namespaceOf(pid: string): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/net`);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The network namespaces of a lab's nodes. */
-const namespacesOf = (id: string): string[] =>
-  processesOf(id)
-    .map(pid => namespaceOf(String(pid)))
-    .filter(space => space !== undefined && space !== namespaceOf('self'))
-    .filter((space, at, all) => all.indexOf(space) === at) as string[];
 
 test('OSPF comes up and packets cross it; taken down, nothing is left', async () => {
   const id = fresh();
@@ -171,7 +112,7 @@ describe('a lab that cannot be made says why and leaves nothing', () => {
     ['another image', { image: 'alpine:3' }, "node 'hq-client1': the image 'alpine:3' is not to be had here"],
   ])('%s', async (_what, change, message) => {
     const id = fresh();
-    const text = parse(reduced()) as { topology: { nodes: Record<string, object> } };
+    const text = parse(TEXT) as { topology: { nodes: Record<string, object> } };
     Object.assign(text.topology.nodes['hq-client1']!, change);
     const broken = parseTopology(file, stringify(text));
     await expect(Lab.up(broken, { id, root: ROOT })).rejects.toThrow(message);

@@ -1,0 +1,67 @@
+/** The lab as a user runs it: the story is played to its end, every step good, and the machine is as it was. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { takeDown } from '../../labs/runner/lab.ts';
+import { poll } from '../../labs/scenario/poll.ts';
+import type { Report } from '../../labs/scenario/report.ts';
+import { holdings, hostSnapshot, namespacesOf, ROOT } from '../support/lab.ts';
+
+const id = `story-${process.pid}`;
+const scratch = mkdtempSync(join(tmpdir(), 'bivouac-story-'));
+const file = join(scratch, 'report.json');
+
+afterAll(async () => {
+  await takeDown(id);
+  rmSync(scratch, { recursive: true });
+});
+
+/** Runs the lab's command line; `onText` sees stdout as it grows. */
+function play(
+  onText: (text: string) => void,
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  const args = [join(ROOT, 'dist/lab.mjs'), '--json', file, '--lab', id];
+  // Not from the project's directory: the lab must find its files by itself.
+  const child = spawn(process.execPath, args, { cwd: scratch, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    onText(stdout);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', status => resolve({ status, stdout, stderr }));
+  });
+}
+
+test('the story is played to its end, and nothing is left behind', { timeout: 240_000 }, async () => {
+  const before = hostSnapshot();
+  let spaces: readonly string[] = [];
+  const { status, stdout, stderr } = await play(text => {
+    if (spaces.length === 0 && text.includes('25 nodes up')) spaces = namespacesOf(id);
+  });
+  const failed = /^.* FAIL .*\n.*/m.exec(stdout)?.[0];
+  // What a killed run of somebody else has left is cleared away, and told.
+  const complaints = stderr.replaceAll(/^took down .*\n/gm, '');
+  expect({ status, failed, complaints }, stdout).toEqual({ status: 0, failed: undefined, complaints: '' });
+
+  const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
+  expect(report.ok).toBe(true);
+  expect(report.steps).toHaveLength(16);
+  expect(report.steps.filter(step => !step.ok)).toEqual([]);
+  expect(stdout.match(/^ ?\d+ {2}ok/gm)).toHaveLength(report.steps.length);
+  expect(stdout).toMatch(/^story: 16 steps, all good, [\d.]+ s\n$/m);
+  for (const { measured } of report.steps)
+    for (const [name, value] of Object.entries(measured)) expect(value, name).not.toBeNaN();
+
+  expect(spaces).toHaveLength(25);
+  expect(await poll('all is gone', () => holdings(id, spaces).length === 0)).toBe(true);
+  expect(hostSnapshot()).toEqual(before);
+  expect(existsSync(join(scratch, '.lab'))).toBe(false);
+});
