@@ -4,8 +4,10 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import { farmScore } from '../registry/score.ts';
-import type { ServiceRecord, State } from '../registry/state.ts';
+import type { ServiceKey, ServiceRecord, State } from '../registry/state.ts';
 import { Table } from '../registry/table.ts';
+import { sameFarm, sameServers } from './alike.ts';
+import { putChecks } from './checks.ts';
 import { directoryOf } from './directory.ts';
 import { farmsOf, isBalanced } from './farms.ts';
 import type { DirectoryServer, Farm, FarmKey, Wanted, WantedDirectory } from './wanted.ts';
@@ -23,10 +25,11 @@ export interface Derived {
 }
 
 const NO_FARMS: ReadonlyMap<FarmKey, Farm> = new Map();
+const NO_RECORDS: ReadonlyMap<ServiceKey, ServiceRecord> = new Map();
 
-/** What follows from a state of which nothing is known. */
+/** What was derived before there was anything. */
 const nothing = (state: State): Derived => ({
-  state,
+  state: { ...state, vips: Table.empty() },
   farms: Table.empty(),
   wanted: {
     checks: Table.empty(),
@@ -37,10 +40,14 @@ const nothing = (state: State): Derived => ({
   },
 });
 
-/** The whole wanted state; parts that did not change are the very same values as in `last`. */
-export function derive(state: State, config: DesiredConfig, last?: Derived): Derived {
+/**
+ * The whole wanted state; parts that did not change are the very same values as in `last`. `anew`: look at everything, since the
+ * configuration is another than that of `last`.
+ */
+export function derive(state: State, config: DesiredConfig, last?: Derived, anew = false): Derived {
   let derived = last ?? nothing(state);
-  for (const vip of changed(state, last?.state)) derived = deriveVip(derived, state, config, vip);
+  for (const vip of changed(state, anew ? undefined : last?.state))
+    derived = deriveVip(derived, state, config, vip);
   return { ...derived, state };
 }
 
@@ -58,7 +65,8 @@ function changed(state: State, before: State | undefined): ReadonlySet<Address> 
 
 function deriveVip(derived: Derived, state: State, config: DesiredConfig, vip: Address): Derived {
   const { wanted } = derived;
-  const services = [...(state.vips.get(vip)?.values() ?? [])];
+  const records = state.vips.get(vip) ?? NO_RECORDS;
+  const services = [...records.values()];
   const routed = state.reached.routes.has(vip);
   const before = derived.farms.get(vip) ?? NO_FARMS;
   const farms = keepEqual(before, farmsOf(vip, services, routed));
@@ -74,7 +82,7 @@ function deriveVip(derived: Derived, state: State, config: DesiredConfig, vip: A
     state: derived.state,
     farms: farms.size === 0 ? derived.farms.without(vip) : derived.farms.with(vip, farms),
     wanted: {
-      checks: putChecks(wanted.checks, state, derived.state.vips.get(vip)?.values() ?? [], services),
+      checks: putChecks(wanted.checks, state, derived.state.vips.get(vip) ?? NO_RECORDS, records),
       dataplane: same(wanted.dataplane, dataplane),
       routing: same(wanted.routing, { routes }),
       directory: putDirectory(wanted.directory, vip, state.stopping ? [] : directoryOf(services)),
@@ -99,32 +107,6 @@ function routeOf(
   return ready ? config.metric(farmScore(up), state.reached.routes.get(vip)) : undefined;
 }
 
-/** The checks of one VIP's services, `before` and now. */
-function putChecks(
-  checks: Wanted['checks'],
-  state: State,
-  before: Iterable<ServiceRecord>,
-  services: readonly ServiceRecord[],
-): Wanted['checks'] {
-  let next = checks;
-  for (const { key, server, spec } of before) {
-    // One that moved to another VIP is looked after there.
-    if (!state.servers.get(server)?.services.has(spec.id)) next = next.without(key);
-  }
-  for (const { key, server, address, spec, intent } of services) {
-    const owner = state.servers.get(server);
-    const wanted =
-      spec.check.kind !== 'none' &&
-      intent !== 'withdraw' &&
-      (owner?.session !== undefined || owner?.recovering === true);
-    const known = next.get(key);
-    if (!wanted) next = next.without(key);
-    else if (known?.service !== spec || known.address !== address)
-      next = next.with(key, { address, service: spec });
-  }
-  return next;
-}
-
 /** `farms` with the old value wherever nothing differs, and `before` itself if nothing does at all. */
 function keepEqual(
   before: ReadonlyMap<FarmKey, Farm>,
@@ -133,7 +115,7 @@ function keepEqual(
   let equal = before.size === farms.size;
   for (const [key, farm] of farms) {
     const old = before.get(key);
-    if (old !== undefined && JSON.stringify(old) === JSON.stringify(farm)) farms.set(key, old);
+    if (old !== undefined && sameFarm(old, farm)) farms.set(key, old);
     else equal = false;
   }
   return equal ? before : farms;
@@ -146,7 +128,7 @@ function putFarms(
 ): Table<FarmKey, Farm> {
   let next = table;
   for (const key of before.keys()) if (!farms.has(key)) next = next.without(key);
-  for (const [key, farm] of farms) next = next.with(key, farm);
+  for (const [key, farm] of farms) if (before.get(key) !== farm) next = next.with(key, farm);
   return next;
 }
 
@@ -156,7 +138,7 @@ function putDirectory(
   servers: readonly DirectoryServer[],
 ): WantedDirectory {
   const before = directory.byVip.get(vip) ?? [];
-  if (JSON.stringify(before) === JSON.stringify(servers)) return directory;
+  if (sameServers(before, servers)) return directory;
   let { byName } = directory;
   const names = namesOf(servers);
   for (const name of namesOf(before)) if (!names.has(name)) byName = putName(byName, name, vip, false);
