@@ -1,27 +1,43 @@
 import { defineConfig } from 'vitest/config';
 
-// netns and e2e make kernel state of their own; each file takes namespaces with its own names, so files run in parallel.
+// netns, e2e and lab make kernel state of their own; each file takes namespaces with its own names, so files run in parallel. The groups
+// come one after the other: what watches for silence of 300 ms must not share a small machine with what loads it.
 const kernel = { testTimeout: 120_000, hookTimeout: 120_000, retry: 0 };
+const group = (groupOrder: number) => ({ sequence: { groupOrder, shuffle: { tests: true } } });
 
 export default defineConfig({
   test: {
-    sequence: { shuffle: { tests: true } },
     expect: { requireAssertions: true },
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], ...group(0) } },
       {
         extends: true,
         test: {
           name: 'property',
           include: ['test/property/**/*.test.ts', 'test/fuzz/**/*.test.ts'],
           testTimeout: 60_000,
+          ...group(0),
         },
       },
       {
         extends: true,
-        test: { name: 'netns', include: ['test/netns/**/*.test.ts'], ...kernel, maxWorkers: 3 },
+        test: { name: 'netns', include: ['test/netns/**/*.test.ts'], ...kernel, ...group(1), maxWorkers: 3 },
       },
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...kernel, maxWorkers: 2 } },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          exclude: ['test/e2e/lab*'],
+          ...kernel,
+          ...group(2),
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'lab', include: ['test/e2e/lab*.test.ts'], ...kernel, ...group(3), maxWorkers: 1 },
+      },
     ],
   },
 });

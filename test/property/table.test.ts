@@ -57,7 +57,7 @@ test('the changes between two tables are those between the two Maps', () => {
 });
 
 test('what changes nothing is the same table', () => {
-  const table = Table.from([['a', 1]]);
+  const table: Table<string, number> = Table.from([['a', 1]]);
   expect([table.with('a', 1), table.without('b')]).toEqual([table, table]);
   expect(table.with('a', 1)).toBe(table);
   expect(table.without('b')).toBe(table);
