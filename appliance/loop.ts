@@ -19,7 +19,7 @@ export interface Rules {
 export interface Loop {
   /** Takes an event; while another is being handled it waits its turn. */
   dispatch(event: Event): void;
-  /** Replaces the rules (a reload); what follows from them shows with the next event. */
+  /** Replaces the rules (a reload), and hands out what follows from them. Not to be called from within an event. */
   configure(rules: Rules): void;
   readonly state: State;
   readonly derived: Derived;
@@ -59,6 +59,8 @@ export function createLoop(options: {
     },
     configure(next) {
       rules = next;
+      derived = derive(derived.state, rules.desired, derived, true);
+      onDerived(derived);
     },
     get state() {
       return derived.state;

@@ -4,6 +4,7 @@
 import type { Address } from '../sdk/wire/address.ts';
 import type { Config } from './config/config.ts';
 import { poolPrefixes } from './config/pools.ts';
+import { takeOver } from './config/restart.ts';
 import { capabilities } from './dataplane/capabilities.ts';
 import type { Driver } from './desired/driver.ts';
 import { metricFor, metricsOf } from './desired/metric.ts';
@@ -15,7 +16,8 @@ import { createLoop } from './loop.ts';
 import { createJournal } from './operator/journal.ts';
 import { listenLocal } from './operator/local.ts';
 import { logDecision } from './operator/log.ts';
-import type { Sight } from './operator/views.ts';
+import { createProblems } from './operator/problems.ts';
+import { ROUTED, type Sight } from './operator/views.ts';
 import { webAnswer } from './operator/web.ts';
 import { createPassive } from './reconciler/passive.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
@@ -45,14 +47,19 @@ export interface ManagerHost extends Host {
   readonly signer: Signer;
   readonly verify: Verify;
   readonly identify: Parameters<typeof createSessions>[0]['identify'];
+  readonly secrets: Secrets;
+}
+
+/** What the files that the configuration names hold. */
+export interface Secrets {
   readonly tls: TlsIdentity | undefined;
-  /** The OSPF key, when the configuration names a file with one. */
+  /** The OSPF key. */
   readonly ospfKey: string | undefined;
 }
 
 export interface Manager {
-  /** Takes over what a running manager can; gives the names of what needs a restart. */
-  reload(config: Config): readonly string[];
+  /** Takes over what a running manager can; gives the names of what needs a restart. Rejects, changing nothing, for what cannot work. */
+  reload(config: Config, secrets: Secrets): Promise<readonly string[]>;
   /** Leaves the network as it was found, or (`leave`) everything in place for the next start. */
   stop(): Promise<void>;
 }
@@ -65,6 +72,7 @@ const STOP_STEP = 3000;
 /** Starts a manager; resolves when it is ready to serve. Rejects when an address is taken or a part cannot be opened. */
 export async function startManager(first: Config, host: ManagerHost): Promise<Manager> {
   let config = first;
+  let { secrets } = host;
   const { clock, random, net, links, raw, exec, log, signer } = host;
   // Before anything is touched: two managers would take each other's farms for leftovers.
   const claim = await host.claim('manager');
@@ -108,7 +116,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     emit,
     config: {
       listen: config.listen,
-      tls: host.tls,
+      tls: secrets.tls,
       plain: config.plain,
       limits: { sessions: config.sessions.servers + 64, perAddress: config.sessions.perAddress },
     },
@@ -124,8 +132,10 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       loop.dispatch({ type: 'reached', farms });
       hand(loop.derived.wanted);
     },
+    onProblems: problems => watch.note('dataplane', problems),
   });
-  const { driver: routes, frr } = routingDriver(config, host);
+  const watch = createProblems(journal.note);
+  let { driver: routes, frr } = routingDriver(config, host, secrets);
   const routing = createReconciler<WantedRoutes, Reached['routes']>({
     name: 'routing',
     driver: routes,
@@ -133,6 +143,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     random,
     log,
     onReached: reached => loop.dispatch({ type: 'reached', routes: reached }),
+    onProblems: problems => watch.note('routing', problems),
   });
   const responder = await createResponder({
     clock,
@@ -149,7 +160,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       registration: {
         address: registrationAddress(config),
         port: config.listen[0]!.port,
-        tls: host.tls !== undefined,
+        tls: secrets.tls !== undefined,
       },
     },
   });
@@ -162,14 +173,16 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     responder.setArp(wanted.arp);
   };
 
-  const local = await listenLocal(net, config.operator.socket, async (): Promise<Sight> => {
-    const status = await frr?.status();
+  const local = await listenLocal(net, config.operator.socket, async (view): Promise<Sight> => {
+    const asked = ROUTED.has(view) ? frr : undefined;
+    const [status, conflicts] = await Promise.all([asked?.status(), asked?.conflicts()]);
     return {
       derived: loop.derived,
       now: clock.now(),
       entries: journal.entries(),
       health: health.status().map(status => healthRow(status, loop.state, clock.now())),
-      neighbours: status?.neighbours.map(neighbour => ({ ...neighbour })) ?? [],
+      problems: watch.all(),
+      routing: status && { ...status, conflicts: conflicts ?? [] },
     };
   });
   const web =
@@ -202,11 +215,21 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
   tick();
 
   return {
-    reload(next) {
-      const fixed = needRestart(config, next);
-      config = next;
+    async reload(next, read) {
+      const { config: taken, needRestart } = takeOver(config, next);
+      const rerouted = routeSettings(taken, read) !== routeSettings(config, secrets);
+      const other = rerouted ? routingDriver(taken, host, read) : undefined;
+      const rekeyed = read.tls?.key !== secrets.tls?.key;
+      if (read.tls !== undefined && !rekeyed) sessions.renew(read.tls);
+      config = taken;
+      secrets = rekeyed ? { ...read, tls: secrets.tls } : read;
+      if (other !== undefined) {
+        ({ driver: routes, frr } = other);
+        await routing.replace(routes);
+      }
       loop.configure(rules());
-      return fixed;
+      // Its identity hangs on its key: servers know the manager, and its leases, by it.
+      return rekeyed ? [...needRestart, 'tls.key'] : needRestart;
     },
     async stop() {
       ticking = false;
@@ -238,6 +261,7 @@ function dataplaneDriver(config: Config, host: ManagerHost): Driver<WantedDatapl
 function routingDriver(
   config: Config,
   host: ManagerHost,
+  { ospfKey }: Secrets,
 ): { readonly driver: Driver<WantedRoutes, Reached['routes']>; readonly frr?: Frr } {
   if (config.routing.driver === 'none')
     return { driver: createPassive(({ routes }: WantedRoutes) => routes) };
@@ -258,7 +282,7 @@ function routingDriver(
           interfaces,
           ...(config.routing.hello !== undefined && { hello: config.routing.hello }),
           ...(config.routing.bfd && { bfd: config.routing.bfd }),
-          ...(host.ospfKey !== undefined && { authentication: { keyId: 1, key: host.ospfKey } }),
+          ...(ospfKey !== undefined && { authentication: { keyId: 1, key: ospfKey } }),
         },
       }),
     },
@@ -273,22 +297,16 @@ const registrationAddress = ({ listen }: Config): Address | undefined => {
   return address === '0.0.0.0' || address === '::' ? undefined : address;
 };
 
-/** Top-level keys that a running manager cannot take over when they change. */
-const FIXED = [
-  'name',
-  'state',
-  'listen',
-  'tls',
-  'plain',
-  'access',
-  'health',
-  'dataplane',
-  'anycast',
-  'operator',
-] as const;
-
-const needRestart = (before: Config, after: Config): readonly string[] =>
-  FIXED.filter(key => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+/** All that the routing driver is made of, to see whether a reload changes any of it. */
+const routeSettings = ({ routing, pools, static: singles }: Config, { ospfKey }: Secrets): string =>
+  JSON.stringify([
+    routing,
+    poolPrefixes(
+      pools,
+      singles.map(entry => entry.vip),
+    ),
+    ospfKey,
+  ]);
 
 /** How many members each farm has. */
 const countMembers = (farms: WantedDataplane['farms']): Reached['farms'] =>

@@ -24,7 +24,7 @@ import { createRandom } from '../host/random.ts';
 import { linuxRawSockets } from '../host/raw.ts';
 import { createStore } from '../host/store.ts';
 import { openVty } from '../host/vty.ts';
-import { type Manager, type ManagerHost, startManager } from '../main.ts';
+import { type Manager, type ManagerHost, type Secrets, startManager } from '../main.ts';
 import { DOCUMENT_SCHEMA } from '../store/documents.ts';
 import { openNftables } from './dataplane.ts';
 
@@ -49,7 +49,7 @@ export async function run(args: string[]): Promise<number> {
   if (config === undefined) return 1;
   let manager: Manager;
   try {
-    manager = await startManager(config, await createHost(file, config, clock, log));
+    manager = await startManager(config, await createHost(config, secretsOf(file, config), clock, log));
   } catch (error) {
     log('error', 'not-started', { why: (error as Error).message });
     // Parts that did start would keep the process.
@@ -62,11 +62,7 @@ export async function run(args: string[]): Promise<number> {
 
   process.on('SIGHUP', () => {
     notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
-    const next = readConfig(file, log);
-    if (next === undefined)
-      log('error', 'not-reloaded', { sentence: 'the configuration of before stays in force' });
-    else log('notice', 'reloaded', { needRestart: manager.reload(next) });
-    notify('READY=1');
+    void reload(manager, file, log).finally(() => notify('READY=1'));
   });
   await new Promise<void>(done => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => done());
@@ -76,6 +72,17 @@ export async function run(args: string[]): Promise<number> {
   await manager.stop();
   log('notice', 'stopped');
   return 0;
+}
+
+/** Reads the files again. What cannot be read or cannot work changes nothing, and is said. */
+async function reload(manager: Manager, file: string, log: Log): Promise<void> {
+  try {
+    const next = readConfig(file, log);
+    if (next === undefined) throw new Error('the configuration has faults: the one of before stays in force');
+    log('notice', 'reloaded', { needRestart: await manager.reload(next, secretsOf(file, next)) });
+  } catch (error) {
+    log('error', 'not-reloaded', { why: (error as Error).message });
+  }
 }
 
 /** The configuration, or undefined after its faults were logged. */
@@ -93,17 +100,20 @@ function readConfig(file: string, log: Log): Config | undefined {
   return undefined;
 }
 
-/** The real operating system. Throws when a key or a certificate cannot be read. */
-async function createHost(file: string, config: Config, clock: Clock, log: Log): Promise<ManagerHost> {
+/** What the files hold that the configuration names. Throws when one cannot be read. */
+function secretsOf(file: string, { tls, routing }: Config): Secrets {
   const read = (path: string): string => readFileSync(resolve(dirname(file), path), 'utf8');
+  return {
+    tls: tls && { ca: read(tls.ca), certificate: read(tls.certificate), key: read(tls.key) },
+    ospfKey: routing.password === undefined ? undefined : read(routing.password).trim(),
+  };
+}
+
+/** The real operating system. */
+async function createHost(config: Config, secrets: Secrets, clock: Clock, log: Log): Promise<ManagerHost> {
   const problem = (sentence: string): void => log('warning', 'host', { sentence });
   const files = createFiles();
   const exec = createExec();
-  const tls = config.tls && {
-    ca: read(config.tls.ca),
-    certificate: read(config.tls.certificate),
-    key: read(config.tls.key),
-  };
   files.makeDirectory(config.state);
   files.makeDirectory(dirname(config.operator.socket));
   return {
@@ -120,11 +130,10 @@ async function createHost(file: string, config: Config, clock: Clock, log: Log):
     openVty,
     claim,
     openDataplane: options => openNftables({ clock, exec, log }, options),
-    signer: createSigner(tls?.key ?? ownKey(files, config.state)),
+    signer: createSigner(secrets.tls?.key ?? ownKey(files, config.state)),
     verify,
     identify,
-    tls,
-    ospfKey: config.routing.password === undefined ? undefined : read(config.routing.password).trim(),
+    secrets,
   };
 }
 

@@ -39,6 +39,10 @@ export async function show(args: string[]): Promise<number> {
     return 1;
   }
   console.log(values.json ? JSON.stringify(answer.rows, null, 2) : formatTable(answer.rows));
+  if (what === 'routes' && !values.json) {
+    const neighbours = await ask(values.socket, 'neighbours');
+    if ('rows' in neighbours && neighbours.rows.length > 0) console.log(`\n${formatTable(neighbours.rows)}`);
+  }
   return 0;
 }
 

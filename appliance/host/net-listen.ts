@@ -6,7 +6,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { peerCertificate } from './net-certificate.ts';
 import { attach, remoteOf, streamOf } from './net-stream.ts';
 import { requireTls } from './net-tls.ts';
-import type { Listener, Net, Peer } from './ports.ts';
+import type { Listener, Net, Peer, TlsIdentity } from './ports.ts';
 
 const BACKLOG = 1024;
 const KEEPALIVE_MS = 15_000;
@@ -19,16 +19,18 @@ export const listen: Net['listen'] = async (at, accept, onRefused) => {
     if (remote === undefined) socket.destroy();
     else attach(socket, accept(streamOf(socket), { ...remote, ...(certificate && { certificate }) }));
   };
+  let renew: ((identity: TlsIdentity) => void) | undefined;
   if (at.tls === undefined) server.on('connection', socket => open(socket));
   else {
-    requireTls(server, at.tls, at.alpn ?? [], onRefused, (socket, certificate) =>
+    renew = requireTls(server, at.tls, at.alpn ?? [], onRefused, (socket, certificate) =>
       open(socket, peerCertificate(certificate)),
     );
   }
   const { address: host, port, backlog = BACKLOG } = at;
-  return listening(server, () =>
+  const listener = await listening(server, () =>
     server.listen({ host, port, backlog, ipv6Only: host.includes(':') && host !== '::' }),
   );
+  return renew === undefined ? listener : { ...listener, renew };
 };
 
 /** Net.listenLocal of ports.ts. The socket that a dead process left behind is replaced; that of a live one is not. */

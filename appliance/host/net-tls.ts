@@ -4,7 +4,7 @@
  */
 import { constants, type X509Certificate } from 'node:crypto';
 import type { Server, Socket } from 'node:net';
-import { createServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { createServer, type SecureContextOptions, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { oneSentence, remoteOf } from './net-stream.ts';
 import type { TlsIdentity } from './ports.ts';
 
@@ -14,14 +14,14 @@ const HANDSHAKE_MS = 5000;
 const HANDSHAKES = 4096;
 const HANDSHAKES_PER_ADDRESS = 256;
 
-/** Does the handshake of each of `server`'s connections; `onSecure` gets those that passed. */
+/** Does the handshake of each of `server`'s connections; `onSecure` gets those that passed. Gives what changes the identity. */
 export function requireTls(
   server: Server,
   identity: TlsIdentity,
   alpn: readonly string[],
   onRefused: (address: string, reason: string) => void,
   onSecure: (socket: TLSSocket, certificate: X509Certificate) => void,
-): void {
+): (identity: TlsIdentity) => void {
   const underWay = new HandshakesUnderWay();
   const tls = createTlsServer(identity, alpn);
   tls.on('secureConnection', socket => {
@@ -48,24 +48,36 @@ export function requireTls(
     raw.once('close', () => underWay.remove(remote));
     tls.emit('connection', raw);
   });
+  return renewed => withReason(() => tls.setSecureContext(contextOf(renewed)));
 }
 
 function createTlsServer(identity: TlsIdentity, alpn: readonly string[]): TlsServer {
-  try {
-    return createServer({
-      ca: identity.ca,
-      cert: identity.certificate,
-      key: identity.key,
-      minVersion: 'TLSv1.3',
+  return withReason(() =>
+    createServer({
+      ...contextOf(identity),
       requestCert: true,
       // Node drops an unverified peer without saying why, so `authorized` is looked at instead.
       rejectUnauthorized: false,
-      // No resumption: without self-contained tickets node would ask 'resumeSession', and nobody listens. So each connection is
-      // a full handshake, and shows its certificate anew.
-      secureOptions: constants.SSL_OP_NO_TICKET,
       handshakeTimeout: HANDSHAKE_MS,
       ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
-    });
+    }),
+  );
+}
+
+const contextOf = ({ ca, certificate, key }: TlsIdentity): SecureContextOptions => ({
+  ca,
+  cert: certificate,
+  key,
+  minVersion: 'TLSv1.3',
+  // No resumption: without self-contained tickets node would ask 'resumeSession', and nobody listens. So each connection is
+  // a full handshake, and shows its certificate anew.
+  secureOptions: constants.SSL_OP_NO_TICKET,
+});
+
+/** OpenSSL's complaint about an identity, in words. */
+function withReason<T>(use: () => T): T {
+  try {
+    return use();
   } catch (error) {
     const why = oneSentence(error as Error);
     throw new Error(`the TLS certificate, its key or the authority's certificate is of no use: ${why}`, {

@@ -105,6 +105,8 @@ export interface TlsIdentity {
 
 export interface Listener {
   readonly port: number;
+  /** Shows another certificate, and trusts another authority, from the next handshake on (TLS only). Throws when they are of no use. */
+  renew?(identity: TlsIdentity): void;
   close(): void;
 }
 

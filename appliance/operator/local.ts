@@ -14,7 +14,7 @@ export type Answer = { readonly rows: readonly Row[] } | { readonly error: strin
 const LONGEST = 4096;
 
 /** Answers one request. */
-export async function answer(line: string, look: () => Promise<Sight>): Promise<Answer> {
+export async function answer(line: string, look: (view: ViewName) => Promise<Sight>): Promise<Answer> {
   let request: Partial<Request>;
   try {
     request = JSON.parse(line) as Partial<Request>;
@@ -26,11 +26,15 @@ export async function answer(line: string, look: () => Promise<Sight>): Promise<
     return {
       error: `nothing to show called '${String(request.show)}': one of ${Object.keys(VIEWS).join(', ')}`,
     };
-  return { rows: VIEWS[view](await look()) };
+  return { rows: VIEWS[view](await look(view)) };
 }
 
 /** Listens at `path`. Who may open the socket (mode 0660) may look. */
-export const listenLocal = (net: Net, path: string, look: () => Promise<Sight>): Promise<Listener> =>
+export const listenLocal = (
+  net: Net,
+  path: string,
+  look: (view: ViewName) => Promise<Sight>,
+): Promise<Listener> =>
   net.listenLocal(path, stream => {
     const decoder = new TextDecoder();
     let text = '';

@@ -2,10 +2,12 @@
  * What `bivouac show` shows, as rows: pure functions of what the manager knows.
  */
 import type { Derived } from '../desired/derive.ts';
+import { farmKey } from '../desired/farms.ts';
 import type { Millis } from '../host/ports.ts';
 import { farmScore, serverScore } from '../registry/score.ts';
 import type { ServiceRecord } from '../registry/state.ts';
 import type { Entry } from './journal.ts';
+import { farmProblems } from './problems.ts';
 
 /** One row: its columns in the order in which they are shown. */
 export type Row = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -17,8 +19,25 @@ export interface Sight {
   readonly entries: readonly Entry[];
   /** Rows of `show health`, from the checks themselves. */
   readonly health: readonly Row[];
-  /** OSPF neighbours and what is wrong with routes, from the routing driver. */
-  readonly neighbours: readonly Row[];
+  /** What the drivers could not reach, in sentences. */
+  readonly problems: readonly string[];
+  /** What the routing driver knows of the network; undefined where nothing routes, or nobody asked. */
+  readonly routing: RoutingSight | undefined;
+}
+
+/** The network as routing sees it. */
+export interface RoutingSight {
+  readonly neighbours: readonly {
+    readonly router: string;
+    readonly address: string;
+    readonly interface: string;
+    readonly state: string;
+    readonly sinceMs: Millis;
+    readonly bfd?: string;
+  }[];
+  readonly routes: readonly { readonly vip: string; readonly advertised: boolean | undefined }[];
+  readonly conflicts: readonly { readonly vip: string; readonly reason: string }[];
+  readonly problems: readonly string[];
 }
 
 export const VIEWS = {
@@ -33,8 +52,9 @@ export const VIEWS = {
       reason: server.lost?.sentence ?? '',
       id: server.id,
     })),
-  services: ({ derived: { state }, now }) =>
-    records(state.servers.values()).map(([server, record]) => ({
+  services: ({ derived: { state }, now, problems }) => {
+    const refused = farmProblems(problems);
+    return records(state.servers.values()).map(([server, record]) => ({
       service: record.spec.name,
       server: server.name,
       vip: record.spec.vip,
@@ -45,8 +65,9 @@ export const VIEWS = {
       score: serverScore(record),
       connections: record.report?.connections ?? 0,
       penalty: Math.round(record.flap.penalty),
-      reason: record.reason.sentence,
-    })),
+      reason: farmsOfService(record, refused) ?? record.reason.sentence,
+    }));
+  },
   vips: ({ derived: { state, wanted } }) =>
     [...state.vips.entries()].map(([vip, services]) => ({
       vip,
@@ -67,13 +88,23 @@ export const VIEWS = {
         expires: `in ${age(record.expires - now)}`,
       })),
     ),
-  routes: ({ derived: { state, wanted } }) =>
-    [...new Set([...wanted.routing.routes.keys(), ...state.reached.routes.keys()])].map(vip => ({
+  routes: ({ derived: { state, wanted }, routing }) => {
+    const advertised = new Map(routing?.routes.map(route => [route.vip, route.advertised]));
+    const conflicts = new Map(routing?.conflicts.map(conflict => [conflict.vip, conflict.reason]));
+    return [...new Set([...wanted.routing.routes.keys(), ...state.reached.routes.keys()])].map(vip => ({
       vip,
       metric: state.reached.routes.get(vip) ?? wanted.routing.routes.get(vip) ?? 0,
       state: state.reached.routes.has(vip) ? (wanted.routing.routes.has(vip) ? 'out' : 'leaving') : 'wanted',
+      advertised: { true: 'yes', false: 'no', undefined: '' }[`${advertised.get(vip)}`],
+      reason: conflicts.get(vip) ?? '',
+    }));
+  },
+  neighbours: ({ routing }) =>
+    (routing?.neighbours ?? []).map(({ router, address, interface: link, state, sinceMs, bfd }) => ({
+      ...{ router, address, interface: link, state, for: age(sinceMs), bfd: bfd ?? '' },
     })),
-  neighbours: ({ neighbours }) => neighbours,
+  problems: ({ problems, routing }) =>
+    [...new Set([...problems, ...(routing?.problems ?? [])])].map(problem => ({ problem })),
   health: ({ health }) => health,
   events: ({ entries }) =>
     entries.map(({ at, decision }) => ({
@@ -87,6 +118,18 @@ export const VIEWS = {
 } as const satisfies Record<string, (sight: Sight) => readonly Row[]>;
 
 export type ViewName = keyof typeof VIEWS;
+
+/** Views for which routing has to ask FRR. */
+export const ROUTED: ReadonlySet<ViewName> = new Set<ViewName>(['routes', 'neighbours', 'problems']);
+
+/** Why the data plane does not carry a service; undefined when it does, or nobody wants it to. */
+function farmsOfService({ spec }: ServiceRecord, refused: ReadonlyMap<string, string>): string | undefined {
+  for (const ports of spec.ports) {
+    const problem = refused.get(farmKey(spec.vip, spec.transport, ports));
+    if (problem !== undefined) return `not forwarded: ${problem}`;
+  }
+  return undefined;
+}
 
 function records(
   servers: Iterable<{ readonly name: string; readonly services: ReadonlyMap<number, ServiceRecord> }>,

@@ -5,11 +5,13 @@
 import type { Driver } from '../desired/driver.ts';
 import type { Clock, Log, Random, Timer } from '../host/ports.ts';
 
-export interface Reconciler<W> {
+export interface Reconciler<W, R = unknown> {
   /** Asks for this state; only the newest counts. */
   want(wanted: W): void;
   /** Resolves when nothing is wanted that was not tried. */
   settled(): Promise<void>;
+  /** Goes on with another driver, which takes over what the present one put in. */
+  replace(driver: Driver<W, R>): Promise<void>;
   /** Waits for what is under way, then takes out everything that the driver put in. */
   release(): Promise<void>;
   /** Waits for what is under way, and leaves everything in place. */
@@ -28,8 +30,11 @@ export function createReconciler<W, R>(options: {
   readonly random: Random;
   readonly log: Log;
   readonly onReached: (reached: R) => void;
-}): Reconciler<W> {
-  const { name, driver, clock, random, log, onReached } = options;
+  /** What went wrong, after a try in which it was not the same as in the one before. */
+  readonly onProblems?: (problems: readonly string[]) => void;
+}): Reconciler<W, R> {
+  const { name, clock, random, log, onReached } = options;
+  let { driver } = options;
   let next: { readonly wanted: W } | undefined;
   let tried: W | undefined;
   let running: Promise<void> | undefined;
@@ -44,6 +49,7 @@ export function createReconciler<W, R>(options: {
       next = undefined;
       tried = wanted;
       retry?.cancel();
+      const before = problems.join('\n');
       try {
         const result = await driver.apply(wanted);
         problems = result.problems;
@@ -51,6 +57,7 @@ export function createReconciler<W, R>(options: {
       } catch (error) {
         problems = [error instanceof Error ? error.message : String(error)];
       }
+      if (problems.join('\n') !== before) options.onProblems?.(problems);
       if (problems.length === 0) failures = 0;
       else again();
     }
@@ -89,6 +96,13 @@ export function createReconciler<W, R>(options: {
     },
     async settled() {
       while (running !== undefined) await running;
+    },
+    async replace(other) {
+      while (running !== undefined) await running;
+      driver.detach();
+      driver = other;
+      if (tried !== undefined) next ??= { wanted: tried };
+      start();
     },
     async release() {
       await close();

@@ -19,6 +19,8 @@ export type DecisionKind =
   | 'service-withdrawn'
   | 'refused'
   | 'restored'
+  | 'not-reached'
+  | 'reached-again'
   | 'stopping';
 
 export interface Decision {

@@ -42,6 +42,8 @@ export interface SessionsDeps {
 export interface Sessions {
   /** Listens on all addresses; gives their ports. Rejects, listening on none, if one cannot be had. */
   listen(): Promise<readonly number[]>;
+  /** Shows another certificate from the next handshake on; sessions that are go on. Throws when it is of no use. */
+  renew(identity: TlsIdentity): void;
   /** To a session's server; for a session that is over, nothing. A `registered` sets the session's heartbeat. */
   send(session: SessionId, message: ManagerMessage): void;
   /** Ends a session (one that a newer one of the same server replaces, say). */
@@ -124,6 +126,10 @@ class SessionTable implements Sessions {
     const { address, port } = config.listen[failed]!;
     const cause = (results[failed] as PromiseRejectedResult).reason as Error;
     throw new Error(`cannot listen on ${address} port ${port}: ${cause.message}`, { cause });
+  }
+
+  renew(identity: TlsIdentity): void {
+    for (const listener of this.listeners) listener.renew?.(identity);
   }
 
   send(id: SessionId, message: ManagerMessage): void {

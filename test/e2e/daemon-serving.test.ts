@@ -1,6 +1,7 @@
 /**
  * The manager as its operator runs it: a server registers over mutual TLS and clients reach it; what the operator is shown.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { answers, type Daemon, DaemonCell, Server, type ShownRow } from '../support/daemon.ts';
 import { poll } from '../support/netns.ts';
@@ -20,7 +21,7 @@ beforeAll(async () => {
   manager = cell.daemon({
     tls,
     access: ['lan'],
-    static: ['20', '21', '22'].map(last => ({ vip: `10.255.0.${last}` })),
+    static: ['10.255.0.20', '10.255.0.21', '10.255.0.22', 'fd50::5'].map(vip => ({ vip })),
   });
   await manager.start();
 }, 60_000);
@@ -144,6 +145,64 @@ test('a certificate of another authority, none at all, and the role of no server
     sentence: expect.stringContaining("role 'server'"),
   });
   for (const server of [spy, plain, client]) await server.process.stop('SIGKILL');
+});
+
+test('a renewed certificate is shown from the next handshake on, and sessions go on', async () => {
+  const steady = new Server(cell.host(61), {
+    certificate: cell.certificate(mission, 'steady'),
+    name: 'steady',
+  });
+  await steady.up();
+  const serial = async (): Promise<string> => {
+    const client = cell.appliance.spawn('openssl', [
+      ...['s_client', '-connect', '127.0.0.1:9746', '-cert', `${mission}/steady.pem`],
+      ...['-key', `${mission}/steady.key`, '-CAfile', `${mission}/ca.pem`],
+    ]);
+    await poll(() => client.stdout().includes('END CERTIFICATE'), 5000, 'the certificate is shown');
+    await client.stop('SIGKILL');
+    return /-----BEGIN CERTIFICATE-----[^-]+/.exec(client.stdout())![0];
+  };
+  const before = await serial();
+  // The same key, newly certified, as an authority does each year.
+  const [ca, key] = [`${mission}/ca`, `${mission}/manager.key`];
+  const request = cell.appliance.runSync('openssl', ['req', '-new', '-key', key, '-subj', '/CN=manager']);
+  const issued = cell.appliance.runSync(
+    'openssl',
+    ['x509', '-req', '-CA', `${ca}.pem`, '-CAkey', `${ca}.key`, '-days', '9', '-set_serial', '77'],
+    request,
+  );
+  const old = readFileSync(`${mission}/manager.pem`, 'utf8');
+  writeFileSync(`${mission}/manager.pem`, issued);
+  await manager.reload();
+  expect(manager.log()).toMatch(/reloaded needRestart=\[\]/);
+  expect(await serial()).not.toBe(before);
+  expect(await manager.show('servers')).toContainEqual(
+    expect.objectContaining({ server: 'steady', state: 'connected' }),
+  );
+  writeFileSync(`${mission}/manager.pem`, 'no certificate');
+  await manager.reload();
+  expect(manager.log()).toMatch(
+    /not-reloaded why="the TLS certificate, its key or the authority's certificate/,
+  );
+  writeFileSync(`${mission}/manager.pem`, old);
+  await manager.reload();
+  expect(await serial()).toBe(before);
+  await steady.process.stop('SIGKILL');
+});
+
+test('a service that cannot be carried is refused when it registers', async () => {
+  const direct = {
+    ...{ name: 'v6.mission', protocol: 'http', ports: 80, vip: 'fd50::5' },
+    forward: { mode: 'direct' },
+  };
+  const server = new Server(cell.host(62), {
+    ...{ certificate: cell.certificate(mission, 'six'), name: 'six', services: [direct] },
+  });
+  expect(await server.until({ event: 'refused' })).toMatchObject({
+    code: 'unsupported-mode',
+    sentence: 'this manager forwards directly to IPv4 VIPs only: use nat for fd50::5',
+  });
+  await server.process.stop('SIGKILL');
 });
 
 test('a second manager, or one whose port is taken, says so and ends', async () => {

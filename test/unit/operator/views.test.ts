@@ -13,7 +13,13 @@ function sight(): { sight: Sight; vip: string } {
   registry.serve(2);
   registry.now = 120_000;
   registry.verdict(2, 'fail');
-  return { vip, sight: { derived: registry.derived, now: 300_000, entries: [], health: [], neighbours: [] } };
+  return {
+    vip,
+    sight: {
+      ...{ derived: registry.derived, now: 300_000, entries: [], health: [], problems: [] },
+      routing: undefined,
+    },
+  };
 }
 
 test('services are shown with their state, since when, and why', () => {
@@ -37,7 +43,37 @@ test('vips, leases and routes are shown', () => {
       .map(row => row.holder)
       .sort(),
   ).toEqual(['s1', 's2']);
-  expect(VIEWS.routes(seen)).toEqual([{ vip, metric: 20, state: 'out' }]);
+  expect(VIEWS.routes(seen)).toEqual([{ vip, metric: 20, state: 'out', advertised: '', reason: '' }]);
+});
+
+test('what the data plane refuses shows at the service, and at what routing found the route', () => {
+  const { sight: seen, vip } = sight();
+  const problems = [`farm ${vip}|tcp|80-80: more than 2048 members`, 'the table could not be set up'];
+  const refused = VIEWS.services({ ...seen, problems });
+  expect(refused[0]!.reason).toBe('not forwarded: more than 2048 members');
+  const neighbour = {
+    router: '10.0.0.9',
+    address: '10.1.1.9',
+    interface: 'eth1',
+    state: 'Full',
+    sinceMs: 5000,
+  };
+  const routing = {
+    neighbours: [neighbour],
+    routes: [{ vip, advertised: true }],
+    conflicts: [{ vip, reason: 'another way' }],
+    problems: ['ospfd: not reached'],
+  };
+  expect(VIEWS.routes({ ...seen, routing })).toEqual([
+    { vip, metric: 20, state: 'out', advertised: 'yes', reason: 'another way' },
+  ]);
+  expect(VIEWS.neighbours({ ...seen, routing })).toEqual([
+    { router: '10.0.0.9', address: '10.1.1.9', interface: 'eth1', state: 'Full', for: '5 s', bfd: '' },
+  ]);
+  expect(VIEWS.problems({ ...seen, problems, routing }).map(row => row.problem)).toEqual([
+    ...problems,
+    'ospfd: not reached',
+  ]);
 });
 
 test('the local socket answers with rows or says what there is', async () => {

@@ -1,19 +1,16 @@
 import { expect, test } from 'vitest';
 import { address } from '../../../sdk/wire/address.ts';
-import { Registry, serverId } from '../../support/registry.ts';
+import { ANYTHING, Registry, serverId, sessionOf } from '../../support/registry.ts';
 
 /** The interval that server `number` is given when it wishes for `wish` ms (0: the default). */
 function interval(registry: Registry, number: number, wish = 0): number {
-  const [decision] = registry.say(number, {
-    type: 'register',
-    versions: [1, 1],
-    server: serverId(number),
-    name: `s${number}`,
-    addresses: [address('10.1.0.1')],
-    epoch: 1,
-    heartbeat: wish,
-    leases: [],
-    software: 't',
+  const peer = address('10.1.0.1');
+  const [decision] = registry.feed({
+    ...{ type: 'message', session: sessionOf(number), claims: ANYTHING, peer },
+    message: {
+      ...{ type: 'register', transaction: 1, versions: [1, 1], server: serverId(number), name: `s${number}` },
+      ...{ addresses: [peer], epoch: 1, heartbeat: wish, leases: [], software: 't' },
+    },
   });
   const message = decision?.reply?.message;
   return message?.type === 'registered' ? message.heartbeat : Number.NaN;
