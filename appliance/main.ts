@@ -130,7 +130,6 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     onReached(farms) {
       carried = true;
       loop.dispatch({ type: 'reached', farms });
-      hand(loop.derived.wanted);
     },
     onProblems: problems => watch.note('dataplane', problems),
   });
@@ -201,8 +200,10 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     ));
 
   loop.dispatch({ type: 'restored', ...persistence.load() });
+  loop.settle();
   hand(loop.derived.wanted);
   await dataplane.settled();
+  loop.settle();
   await routing.settled();
   await sessions.listen();
 
@@ -235,6 +236,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       ticking = false;
       if (config.stop === 'withdraw') {
         loop.dispatch({ type: 'stop' });
+        loop.settle();
         await within(clock, STOP_STEP, routing.settled());
         await within(clock, STOP_STEP, routing.release());
       } else {
@@ -242,6 +244,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       }
       health.close();
       await within(clock, STOP_STEP, sessions.stop());
+      loop.settle();
       if (config.stop === 'withdraw') persistence.note({ ...loop.state, servers: emptyState().servers });
       persistence.flush();
       await (config.stop === 'withdraw' ? within(clock, STOP_STEP, dataplane.release()) : dataplane.detach());
