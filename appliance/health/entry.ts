@@ -3,10 +3,11 @@
  */
 import type { CheckTarget } from '../desired/wanted.ts';
 import type { Millis } from '../host/ports.ts';
+import { checkedPort } from '../registry/same-check.ts';
 import type { Reason, ServiceKey } from '../registry/state.ts';
 import type { Due } from './due-heap.ts';
 import { type Judgement, UNJUDGED } from './judge.ts';
-import { type Attempt, labelOf, type ProbeResult, type ProbeTarget, portOf } from './probe.ts';
+import { type Attempt, labelOf, type ProbeResult, type ProbeTarget } from './probe.ts';
 
 /** A check under way. */
 interface Running extends Attempt {
@@ -70,7 +71,7 @@ export function createEntry(key: ServiceKey, { address, service }: CheckTarget, 
     // Nothing is counted where nothing is checked.
     target: {
       address,
-      port: portOf(service),
+      port: checkedPort(service),
       service,
       check: check.kind === 'none' ? { ...check, rise: 1 } : check,
     },
@@ -85,33 +86,6 @@ export function createEntry(key: ServiceKey, { address, service }: CheckTarget, 
     place: -1,
   };
 }
-
-/** Whether both would be checked in the same way and counted by the same rules. */
-export function sameCheck(a: ProbeTarget, b: ProbeTarget): boolean {
-  return a.address === b.address && a.port === b.port && sameSpec(a, b);
-}
-
-function sameSpec({ check: a, service }: ProbeTarget, { check: b, service: other }: ProbeTarget): boolean {
-  return (
-    a.kind === b.kind &&
-    a.interval === b.interval &&
-    a.timeout === b.timeout &&
-    a.rise === b.rise &&
-    a.fall === b.fall &&
-    a.target === b.target &&
-    a.expectText === b.expectText &&
-    a.expectStatus[0] === b.expectStatus[0] &&
-    a.expectStatus[1] === b.expectStatus[1] &&
-    sameBytes(a.send, b.send) &&
-    sameBytes(a.expect, b.expect) &&
-    service.name === other.name &&
-    service.transport === other.transport &&
-    service.protocol === other.protocol
-  );
-}
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, index) => byte === b[index]);
 
 export const statusOf = (entry: CheckEntry): CheckStatus => ({
   service: entry.key,

@@ -68,10 +68,6 @@ export const inconclusive = (sentence: string): ProbeResult => ({
   reason: { code: 'check-impossible', sentence },
 });
 
-/** The port that is checked on the server: the check's, else the first that the service has there. */
-export const portOf = ({ check, targetPort, ports }: Service): number =>
-  check.port || targetPort || (ports[0]?.first ?? 0);
-
 /** What is checked, as people say it: `tcp/1720`, `icmp`, `exec disk-free`. */
 export function labelOf({ check, port }: ProbeTarget): string {
   if (check.kind === 'icmp' || check.kind === 'none') return check.kind;

@@ -6,10 +6,11 @@
 import type { CheckTarget } from '../desired/wanted.ts';
 import type { Clock, Millis, Random, Timer } from '../host/ports.ts';
 import type { Event } from '../registry/events.ts';
+import { sameCheck } from '../registry/same-check.ts';
 import type { ServiceKey } from '../registry/state.ts';
 import { Table } from '../registry/table.ts';
 import { DueHeap } from './due-heap.ts';
-import { type CheckEntry, type CheckStatus, createEntry, LANE_LIMITS, sameCheck, statusOf } from './entry.ts';
+import { type CheckEntry, type CheckStatus, createEntry, LANE_LIMITS, statusOf } from './entry.ts';
 import { FairQueue } from './fair-queue.ts';
 import { judge, undecided } from './judge.ts';
 import { failed, inconclusive, labelOf, type ProbeResult } from './probe.ts';

@@ -10,6 +10,7 @@ import { settle, stateChange, UNCHECKED } from './decide.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
 import type { Claims } from './events.ts';
 import { permitsService } from './permits.ts';
+import { sameCheck } from './same-check.ts';
 import { averaged } from './score.ts';
 import {
   type Millis,
@@ -49,11 +50,16 @@ export function registerService(
     return { state, decisions: [refused(session, transaction, fault[0], fault[1], about)] };
   const before = server.services.get(spec.id);
   const known = before !== undefined && sameSpec(before.spec, spec) ? before : undefined;
+  const address = server.addresses.find(each => familyOf(each) === familyOf(spec.vip))!;
+  const goesOn =
+    before !== undefined &&
+    before.intent !== 'withdraw' &&
+    sameCheck({ address: before.address, service: before.spec }, { address, service: spec });
   const draft: ServiceRecord = {
     ...(known ?? {
       key: serviceKey(server.id, spec.id),
       server: server.id,
-      verdict: firstVerdict(spec, now),
+      verdict: goesOn ? before.verdict : firstVerdict(spec, now),
       report: undefined,
       flap: before?.flap ?? CALM,
       state: 'pending',
@@ -61,7 +67,7 @@ export function registerService(
       since: now,
     }),
     spec,
-    address: server.addresses.find(address => familyOf(address) === familyOf(spec.vip))!,
+    address,
     intent: 'serve',
     told: undefined,
   };

@@ -2,9 +2,9 @@
  * Services to check and servers that answer as a test says, on the virtual network.
  */
 import type { Probe, ProbeResult, ProbeTarget } from '../../../appliance/health/probe.ts';
-import { portOf } from '../../../appliance/health/probe.ts';
 import { createProbes } from '../../../appliance/health/probes.ts';
 import type { Stream } from '../../../appliance/host/ports.ts';
+import { checkedPort } from '../../../appliance/registry/same-check.ts';
 import { type Address, address } from '../../../sdk/wire/address.ts';
 import type { Check, Service } from '../../../sdk/wire/model.ts';
 import { type VirtualWorld, virtualWorld } from '../../support/virtual.ts';
@@ -42,7 +42,7 @@ export function service(check: Partial<Check> = {}, more: Partial<Service> = {})
 }
 
 export function targetOf(spec: Service, at: Address = SERVER): ProbeTarget {
-  return { address: at, port: portOf(spec), service: spec, check: spec.check };
+  return { address: at, port: checkedPort(spec), service: spec, check: spec.check };
 }
 
 /** A manager that checks and a server at SERVER, 1 ms apart. */

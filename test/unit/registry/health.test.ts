@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Registry, serverId } from '../../support/registry.ts';
+import { check, Registry, serverId, service } from '../../support/registry.ts';
 
 const stateOf = (registry: Registry, number = 1): string | undefined =>
   registry.state.servers.get(serverId(number))?.services.get(1)?.state;
@@ -13,6 +13,18 @@ describe('the state of a service', () => {
     expect(stateOf(registry)).toBe('down');
     registry.say(1, { type: 'report', reports: [{ service: 1, state: 'up', connections: 0, load: 0 }] });
     expect(stateOf(registry)).toBe('up');
+  });
+
+  test('what changes of a service but its check keeps the verdict: the check tells of changes only', () => {
+    const registry = new Registry();
+    const vip = registry.serve(1);
+    registry.verdict(1, 'pass');
+    registry.say(1, { type: 'register-service', service: service(vip, { weight: 50 }) });
+    expect(stateOf(registry)).toBe('up');
+    expect([...registry.derived.wanted.dataplane.farms.values()][0]?.members[0]?.weight).toBe(50);
+    const other = service(vip, { weight: 50, check: check({ port: 81 }) });
+    registry.say(1, { type: 'register-service', service: other });
+    expect(stateOf(registry)).toBe('pending');
   });
 
   test('connections, weighted over time, lower the score', () => {
