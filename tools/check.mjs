@@ -13,7 +13,10 @@ const steps = [
 
 const failed = steps.filter(([title, program, ...args]) => {
   const started = process.hrtime.bigint();
-  const { status } = spawnSync(join(root, 'node_modules/.bin', program), args, { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(join(root, 'node_modules/.bin', program), args, {
+    cwd: root,
+    stdio: 'inherit',
+  });
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   console.log(`${status === 0 ? 'passed' : 'FAILED'}: ${title} (${seconds.toFixed(1)} s)`);
   return status !== 0;

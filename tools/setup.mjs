@@ -26,6 +26,7 @@ execFileSync(process.execPath, [join(root, 'tools/build.mjs')], { stdio: 'inheri
 
 /** Installs those of `wanted` that dpkg does not know as installed. */
 function debian(wanted) {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const known = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n', ...wanted], {
     encoding: 'utf8',
   });

@@ -6,7 +6,7 @@
 import type { Address } from '../../sdk/wire/address.ts';
 import type { Driver } from '../desired/driver.ts';
 import type { WantedRoutes } from '../desired/wanted.ts';
-import type { Clock, Exec, Log, OpenVty, Timer } from '../host/ports.ts';
+import type { Timer } from '../host/ports.ts';
 import { Table } from '../registry/table.ts';
 import { problemsOf, type RoutingConfig } from './config.ts';
 import { createKernelVips } from './kernel.ts';

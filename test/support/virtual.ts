@@ -18,9 +18,9 @@ import type { PathQuality } from './virtual/path.ts';
 import { seededRandom } from './virtual/random.ts';
 
 export { VirtualClock } from './virtual/clock.ts';
-export { type ExecCall, type ExecScript, ScriptedExec } from './virtual/exec.ts';
+export { ScriptedExec } from './virtual/exec.ts';
 export { MemoryFiles } from './virtual/files.ts';
-export { type LogRecord, type RecordingLog, recordingLog } from './virtual/log.ts';
+export { type RecordingLog, recordingLog } from './virtual/log.ts';
 export { VirtualHost, VirtualNetwork } from './virtual/network.ts';
 export type { PathQuality } from './virtual/path.ts';
 export { seededRandom } from './virtual/random.ts';
