@@ -83,9 +83,9 @@ export async function startManager(
   };
 }
 
-/** Resident memory of a process, MB (`ip netns exec` becomes the program that it runs). */
+/** Resident memory of a process, in MB of 10^6 bytes (`ip netns exec` becomes the program that it runs). */
 export const residentMegabytes = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+  (Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024) / 1e6;
 
 /** Ends a process and waits for that. */
 export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
