@@ -1,21 +1,28 @@
 /**
  * Who a server is: the hash of its certificate's key, or, on plain TCP, something that stays the same on this host.
  */
-import { createHash, randomBytes, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { invalid } from '../client/question.ts';
 import { identityOf } from '../client/trust.ts';
 import type { Identity } from '../transport/environment.ts';
 import type { ServerId } from '../wire/model.ts';
 
-/** The identity that a certificate gives. Throws BivouacError EINVAL if it cannot be read. */
-export function certifiedIdentity({ certificate }: Identity): ServerId {
-  try {
-    const key = new X509Certificate(certificate).publicKey;
-    return identityOf(key.export({ type: 'spki', format: 'der' })) as ServerId;
-  } catch (error) {
-    throw invalid('tls.certificate', (error as Error).message, 'the PEM text of a certificate');
-  }
+/** The identity that a certificate gives. Throws BivouacError EINVAL if it, its authority's or the key cannot be read, or do not fit. */
+export function certifiedIdentity({ ca, certificate, key }: Identity): ServerId {
+  const read = <T>(what: string, wanted: string, parse: () => T): T => {
+    try {
+      return parse();
+    } catch (error) {
+      throw invalid(`tls.${what}`, (error as Error).message, wanted);
+    }
+  };
+  const own = read('certificate', 'the PEM text of a certificate', () => new X509Certificate(certificate));
+  const secret = read('key', 'the PEM text of a private key', () => createPrivateKey(key));
+  read('ca', "the PEM text of the authority's certificate", () => new X509Certificate(ca));
+  if (!own.checkPrivateKey(secret))
+    throw invalid('tls.key', "another certificate's key", `that of ${own.subject}`);
+  return identityOf(own.publicKey.export({ type: 'spki', format: 'der' })) as ServerId;
 }
 
 /** For plain TCP, where anybody may claim anything: made of the host's machine-id (machine-id(5)) and the server's name. */
