@@ -41,16 +41,12 @@ export function requestLease(
       }),
     ],
   });
+  const atLimit = `${server.name} holds ${config.limits.leasesPerServer} leases, the most that one server may`;
   if (request.vip === undefined) {
     const known = held(state, server, request);
     if (known !== undefined)
       return grant(state, config, now, session, server, request.transaction, known.lease.vip, request);
-    if (leasesOf(state, server).length >= config.limits.leasesPerServer) {
-      return refuse(
-        'limit',
-        `${server.name} holds ${config.limits.leasesPerServer} leases, the most that one server may`,
-      );
-    }
+    if (hasItsFill(state, config, server)) return refuse('limit', atLimit);
     const planned = config.statics.find(
       entry =>
         entry.holder !== undefined && isFor(entry, server) && available(state, entry.vip, server, request),
@@ -64,7 +60,7 @@ export function requestLease(
         address =>
           config.statics.every(entry => entry.vip !== address) &&
           permitsVip(claims, address) === undefined &&
-          state.leases.get(address)?.has(server.id) !== true &&
+          !holds(state, address, server) &&
           available(state, address, server, request),
       );
     if (vip === undefined)
@@ -87,6 +83,7 @@ export function requestLease(
       'vip-taken',
       `${vip} is leased to another server${request.shared ? ' that does not share it' : ''}`,
     );
+  if (!holds(state, vip, server) && hasItsFill(state, config, server)) return refuse('limit', atLimit);
   return grant(state, config, now, session, server, request.transaction, vip, request);
 }
 
@@ -185,6 +182,9 @@ export function presentLease(
 ): State {
   if (!available(state, lease.vip, server, lease)) return state;
   const known = state.leases.get(lease.vip)?.get(server.id);
+  // It may be of long ago: the server may hold others by now, and the plan may have changed.
+  if (known === undefined && hasItsFill(state, config, server)) return state;
+  if (config.statics.some(entry => entry.vip === lease.vip && !isFor(entry, server))) return state;
   return putLease(state, lease.vip, server.id, {
     lease: { ...lease, epoch: server.epoch },
     service: known?.service ?? '',
@@ -254,6 +254,12 @@ function grant(
     ],
   };
 }
+
+const holds = (state: State, vip: Address, server: ServerRecord): boolean =>
+  state.leases.get(vip)?.has(server.id) === true;
+
+const hasItsFill = (state: State, config: RegistryConfig, server: ServerRecord): boolean =>
+  (state.holdings.get(server.id)?.length ?? 0) >= config.limits.leasesPerServer;
 
 /** The lease that answers a repeated request for the same service. */
 const held = (state: State, server: ServerRecord, request: Request): LeaseRecord | undefined =>

@@ -81,6 +81,38 @@ test('a lease that a server presents is taken up, unless another holds the VIP a
   expect(registry.state.leases.get(lease.vip)?.has(serverId(2))).toBe(false);
 });
 
+test('an old lease that is presented is not taken up beyond the limit, nor against the plan', () => {
+  const planned = { vip: address('10.255.0.78'), holder: 's9' };
+  const registry = new Registry({
+    statics: [planned],
+    limits: { servers: 9, servicesPerServer: 9, leasesPerServer: 1 },
+  });
+  const present = (...texts: string[]) => {
+    registry.say(1, {
+      type: 'register',
+      versions: [1, 1],
+      server: serverId(1),
+      name: 's1',
+      addresses: [],
+      epoch: 1,
+      heartbeat: 0,
+      software: '',
+      leases: texts.map(text => ({
+        vip: address(text),
+        server: serverId(1),
+        issuer: registry.config.manager,
+        epoch: 1,
+        duration: 60,
+        shared: false,
+        signature: new Uint8Array(0),
+      })),
+    });
+    return [...registry.state.leases.keys()];
+  };
+  expect(present('10.255.0.78')).toEqual([]);
+  expect(present('10.255.0.1', '10.255.0.2')).toEqual(['10.255.0.1']);
+});
+
 test('two services of one server get a VIP each', () => {
   const registry = new Registry();
   registry.register(1);

@@ -108,9 +108,10 @@ describe('what is refused, with a code', () => {
         }),
       ),
     ).toBe('limit');
-    expect(code(registry.say(1, { type: 'lease-request', family: 4, shared: false, service: 'other' }))).toBe(
-      'limit',
-    );
+    const request = { type: 'lease-request', family: 4, shared: false, service: 'other' } as const;
+    expect(code(registry.say(1, request))).toBe('limit');
+    expect(code(registry.say(1, { ...request, vip: address('10.255.0.5') }))).toBe('limit');
+    expect(registry.say(1, { ...request, vip, shared: true })[0]?.kind).toBe('lease-granted');
   });
 
   test('an exhausted pool says so', () => {
