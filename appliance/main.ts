@@ -101,6 +101,8 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
         });
     },
     onDerived({ state, wanted }) {
+      // Answers go out before the drivers take their milliseconds.
+      sessions.flush();
       persistence.note(state);
       hand(wanted);
     },

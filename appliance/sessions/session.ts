@@ -20,6 +20,7 @@ import type { Millis, Stream, StreamHandlers } from '../host/ports.ts';
 import type { Reason } from '../registry/state.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Bucket, type SessionLimits } from './limits.ts';
+import { Outbox } from './outbox.ts';
 import type { Wheel } from './wheel.ts';
 
 /** What a session asks of its surroundings. */
@@ -34,6 +35,8 @@ export interface SessionOwner {
   /** A request was refused, or the session as a whole; the registry's refusals have been logged where they were decided. */
   refused(code: RefusalCode, sentence: string, by: 'session' | 'registry'): void;
   heartbeat(direction: 'sent' | 'heard'): void;
+  /** There is something to send: call `flush` at the end of this turn of the event loop, or before. */
+  unsent(): void;
   /** It is over; called once. */
   over(reason: Reason): void;
 }
@@ -43,6 +46,7 @@ const DISCARD = 256 * 1024;
 
 export class Session implements StreamHandlers {
   private readonly stream: Stream;
+  private readonly outbox: Outbox;
   private readonly owner: SessionOwner;
   private readonly parser = new RegistrationParser();
   private readonly bytes: Bucket;
@@ -59,6 +63,7 @@ export class Session implements StreamHandlers {
     const { limits, wheel } = owner;
     const now = owner.now();
     this.stream = stream;
+    this.outbox = new Outbox(stream);
     this.owner = owner;
     this.bytes = new Bucket(limits.bytes, now);
     this.messages = new Bucket(limits.messages, now);
@@ -131,11 +136,17 @@ export class Session implements StreamHandlers {
     this.write(message);
   }
 
+  /** Sends what was said since the last time. */
+  flush(): void {
+    if (!this.isOver) this.outbox.flush();
+  }
+
   /** Ends it from this side, with a word to the server. */
   dismiss(code: RefusalCode, reason: Reason, transaction = 0): void {
     if (this.isOver) return;
     this.write({ type: 'refused', transaction, code, sentence: reason.sentence });
     if (this.isOver) return;
+    this.outbox.flush();
     this.stream.resume();
     this.stream.end();
     this.finish(reason);
@@ -190,9 +201,9 @@ export class Session implements StreamHandlers {
   }
 
   private write(message: ManagerMessage): void {
-    this.stream.write(encodeRegistration(message));
+    if (this.outbox.put(encodeRegistration(message))) this.owner.unsent();
     this.heartbeats.sent(this.owner.now());
-    const { pending } = this.stream;
+    const { pending } = this.outbox;
     if (pending <= this.owner.limits.pendingBytes) return;
     this.drop({ code: 'slow-reader', sentence: `the server left ${pending} bytes unread` });
   }

@@ -46,6 +46,8 @@ export interface Sessions {
   renew(identity: TlsIdentity): void;
   /** To a session's server; for a session that is over, nothing. A `registered` sets the session's heartbeat. */
   send(session: SessionId, message: ManagerMessage): void;
+  /** Sends at once what the end of this turn of the event loop otherwise would. */
+  flush(): void;
   /** Ends a session (one that a newer one of the same server replaces, say). */
   end(session: SessionId, reason: Reason): void;
   /** Takes no more sessions, tells those that are and closes them once all was sent. They do not count as lost. */
@@ -82,6 +84,7 @@ class SessionTable implements Sessions {
   private readonly streams = new Set<Stream>();
   private listeners: readonly Listener[] = [];
   private waiting: Session[] = [];
+  private unsent: Session[] = [];
   private lastId = 0;
   private stopping = false;
   private onEmpty: (() => void) | undefined;
@@ -134,6 +137,12 @@ class SessionTable implements Sessions {
 
   send(id: SessionId, message: ManagerMessage): void {
     this.entries.get(id)?.session.send(message);
+  }
+
+  flush(): void {
+    const { unsent } = this;
+    this.unsent = [];
+    for (const session of unsent) session.flush();
   }
 
   end(id: SessionId, reason: Reason): void {
@@ -193,6 +202,9 @@ class SessionTable implements Sessions {
       refused: (code, sentence, by) => {
         if (by === 'registry') this.counters.countRefused(code);
         else this.refused(code, sentence, { session: id, peer, subject: certificate?.subject });
+      },
+      unsent: () => {
+        if (this.unsent.push(session) === 1) clock.after('session-flush', 0, () => this.flush());
       },
       heartbeat: direction => this.counters.countHeartbeat(direction),
       over: reason => this.over(id, reason),

@@ -6,6 +6,7 @@ import { Session } from '../../../appliance/sessions/session.ts';
 import { Wheel } from '../../../appliance/sessions/wheel.ts';
 import type { ServerMessage } from '../../../sdk/wire/messages.ts';
 import { encodeRegistration } from '../../../sdk/wire/registration.ts';
+import { RegistrationParser } from '../../../sdk/wire/stream.ts';
 import { VirtualClock } from '../../support/virtual.ts';
 import { REGISTER, registered } from './harness.ts';
 
@@ -17,8 +18,9 @@ const REPORT: ServerMessage = {
 function rig(slice: number) {
   const clock = new VirtualClock();
   const calls: string[] = [];
+  const written: Uint8Array[] = [];
   const stream: Stream = {
-    write: () => true,
+    write: bytes => written.push(bytes) > 0,
     pending: 0,
     pause: () => void calls.push('pause'),
     resume: () => void calls.push('resume'),
@@ -36,10 +38,12 @@ function rig(slice: number) {
     queue: () => void calls.push('queue'),
     refused: code => void calls.push(`refused ${code}`),
     heartbeat() {},
+    unsent: () => void calls.push('unsent'),
     over: ({ code }) => void calls.push(`over ${code}`),
   });
   session.onData(encodeRegistration(REGISTER));
-  return { clock, calls, session };
+  calls.length = 0;
+  return { clock, calls, session, written };
 }
 
 const reports = (count: number): Uint8Array =>
@@ -87,4 +91,41 @@ test('what comes after the end is dropped, and soon the stream too', () => {
   expect(calls).toContain('destroy');
   session.onClose();
   expect(calls.filter(call => call.startsWith('over'))).toEqual(['over x']);
+});
+
+test('what is said in one turn goes out as one piece, and once', () => {
+  const { calls, session, written } = rig(2);
+  session.flush();
+  expect(written).toEqual([encodeRegistration(registered(100))]);
+  written.length = 0;
+  session.send({ type: 'done', transaction: 2 });
+  session.send({ type: 'done', transaction: 3 });
+  expect([calls, written]).toEqual([['unsent'], []]);
+  session.flush();
+  session.flush();
+  expect(written.map(bytes => new RegistrationParser().push(bytes))).toEqual([
+    [
+      { type: 'done', transaction: 2 },
+      { type: 'done', transaction: 3 },
+    ],
+  ]);
+});
+
+test('what was said before the end goes out before it', () => {
+  const { calls, session, written } = rig(2);
+  session.send({ type: 'done', transaction: 2 });
+  calls.length = 0;
+  session.dismiss('conflict', { code: 'superseded', sentence: 'a newer session replaced it' });
+  expect(calls).toEqual(['resume', 'end', 'over superseded']);
+  const heard = written.flatMap(bytes => new RegistrationParser().push(bytes));
+  expect(heard.map(message => message.type)).toEqual(['registered', 'done', 'refused']);
+});
+
+test('what a server leaves unread counts before it is sent', () => {
+  const { calls, session } = rig(2);
+  session.flush();
+  const sentence = 'x'.repeat(200);
+  for (let left = 2000; left > 0; left--)
+    session.send({ type: 'service-state', service: 1, state: 'up', score: 1, reason: sentence });
+  expect(calls).toEqual(['unsent', 'destroy', 'over slow-reader']);
 });
