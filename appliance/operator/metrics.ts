@@ -25,7 +25,9 @@ export function familiesOf({ state, wanted }: Derived): Family[] {
       ],
       [{ session: 'lost' }, state.lost.size],
     ]),
-    gauge('bivouac_leases', 'VIPs leased.', [[{}, state.leases.size]]),
+    gauge('bivouac_leases', 'Leases; a shared VIP has one for each of its servers.', [
+      [{}, [...state.leases.values()].reduce((sum, holders) => sum + holders.size, 0)],
+    ]),
     gauge('bivouac_routes', 'VIP routes, wanted and out.', [
       [{ state: 'wanted' }, wanted.routing.routes.size],
       [{ state: 'out' }, state.reached.routes.size],

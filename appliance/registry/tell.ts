@@ -14,8 +14,9 @@ export function tell(state: State, vips: Iterable<Address>): Step {
   for (const vip of vips) {
     const told = new Map<ServiceRecord['server'], ServiceRecord[]>();
     for (const record of next.vips.get(vip)?.values() ?? []) {
-      const session = next.servers.get(record.server)?.session;
-      if (session === undefined || record.told === record.state) continue;
+      if (record.told === record.state) continue;
+      const { session, name = '' } = next.servers.get(record.server) ?? {};
+      if (session === undefined) continue;
       if (record.state === 'up' && !next.reached.routes.has(vip)) continue;
       const list = told.get(record.server) ?? [];
       list.push({ ...record, told: record.state });
@@ -23,6 +24,7 @@ export function tell(state: State, vips: Iterable<Address>): Step {
       decisions.push({
         kind: 'service-state',
         server: record.server,
+        name: `${name}/${record.spec.name}`,
         service: record.spec.id,
         vip,
         reason: { code: `told-${record.state}`, sentence: record.reason.sentence },
