@@ -73,7 +73,8 @@ function deriveVip(derived: Derived, state: State, config: DesiredConfig, vip: A
   const route = routeOf(state, config, vip, services, farms);
   const dataplane = {
     farms: putFarms(wanted.dataplane.farms, before, farms),
-    vips: mark(wanted.dataplane.vips, vip, services.length > 0 && (routed || route !== undefined)),
+    // Not by the route: after a restart the kernel has them all, before anything is known to be reached.
+    vips: mark(wanted.dataplane.vips, vip, services.length > 0 && (routed || serves(state, services))),
   };
   const routes =
     route === undefined ? wanted.routing.routes.without(vip) : wanted.routing.routes.with(vip, route);
@@ -104,8 +105,17 @@ function routeOf(
   const carried = (farm: Farm): boolean =>
     farm.members.some(member => member.accepts) && (state.reached.farms.get(farm.key) ?? 0) > 0;
   const ready = up.some(record => !isBalanced(record)) || [...farms.values()].some(carried);
-  return ready ? config.metric(farmScore(up), state.reached.routes.get(vip)) : undefined;
+  // Those that were up before a restart count, though nobody has checked them again: a metric that drops and rises moves clients.
+  return ready
+    ? config.metric(
+        farmScore(up, () => true),
+        state.reached.routes.get(vip),
+      )
+    : undefined;
 }
+
+const serves = (state: State, services: readonly ServiceRecord[]): boolean =>
+  !state.stopping && services.some(record => record.state === 'up');
 
 /** `farms` with the old value wherever nothing differs, and `before` itself if nothing does at all. */
 function keepEqual(

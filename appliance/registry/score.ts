@@ -28,12 +28,18 @@ export function utilisation(record: ServiceRecord): number {
 export const serverScore = (record: ServiceRecord): number =>
   isHealthy(record) ? Math.max(1, Math.round(1000 * (1 - utilisation(record)))) : 0;
 
-/** 0…1000 for several together (a VIP, a service name): 0 if and only if none serves. */
-export function farmScore(records: Iterable<ServiceRecord>): number {
+/**
+ * 0…1000 for several together (a VIP, a service name): 0 if and only if none serves. `counts`: which of them do; another rule is for
+ * what is not told to anybody.
+ */
+export function farmScore(
+  records: Iterable<ServiceRecord>,
+  counts: (record: ServiceRecord) => boolean = isHealthy,
+): number {
   let capacity = 0;
   let healthy = false;
   for (const record of records) {
-    if (!isHealthy(record)) continue;
+    if (!counts(record)) continue;
     healthy = true;
     capacity += record.spec.weight * (1 - utilisation(record));
   }
