@@ -1,5 +1,6 @@
 /** The picture of the network, drawn three ways. */
-import { expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
 import { renderDot } from '../../../labs/graph/dot.ts';
 import { pictureOf } from '../../../labs/graph/picture.ts';
 import { renderSvg } from '../../../labs/graph/svg.ts';
@@ -44,16 +45,52 @@ test('as dot: every node and every link', () => {
   expect(dot).toContain('"s" [shape=box, label="s\\n10.1.0.1/24\\n▸ 10.255.0.1 web<&>\\""];');
 });
 
-test('as SVG: well-formed, every box within it', () => {
+describe('as SVG', () => {
   const svg = renderSvg(picture);
-  expect(svg.match(/<rect /g)).toHaveLength(5);
-  expect(svg.match(/<line /g)).toHaveLength(4);
-  expect(svg).toContain('web&lt;&amp;&gt;&quot;');
-  const [width, height] = ['width', 'height'].map(name =>
-    Number(new RegExp(`svg .*?${name}="(\\d+)"`).exec(svg)?.[1]),
-  );
-  for (const [, x, y] of svg.matchAll(/<rect x="([\d.]+)" y="([\d.]+)"/g)) {
-    expect(Number(x) + 170).toBeLessThanOrEqual(width!);
-    expect(Number(y)).toBeLessThan(height!);
-  }
+  const attribute = (tag: string, name: string): number =>
+    Number(new RegExp(` ${name}="([\\d.]+)"`).exec(tag)?.[1]);
+  const frame = svg.split('\n')[0]!;
+  const boxes = [...svg.matchAll(/<rect x="[^>]*rx="5"[^>]*>/g)].map(([tag]) => ({
+    left: attribute(tag, 'x'),
+    top: attribute(tag, 'y'),
+    right: attribute(tag, 'x') + attribute(tag, 'width'),
+    bottom: attribute(tag, 'y') + attribute(tag, 'height'),
+  }));
+
+  test('every node has a box within the picture, and none covers another', () => {
+    expect(boxes).toHaveLength(5);
+    for (const box of boxes) {
+      expect(box.right).toBeLessThan(attribute(frame, 'width'));
+      expect(box.bottom).toBeLessThan(attribute(frame, 'height'));
+      const covered = boxes.filter(
+        other =>
+          other !== box &&
+          other.left < box.right &&
+          box.left < other.right &&
+          other.top < box.bottom &&
+          box.top < other.bottom,
+      );
+      expect(covered).toEqual([]);
+    }
+  });
+
+  test('every link has a line; text is escaped; a VIP has its colour, and none while it is not up', () => {
+    expect(svg.match(/<path /g)).toHaveLength(4);
+    expect(svg).toContain('>10.255.0.1 web&lt;&amp;&gt;&quot;</text>');
+    expect(svg).toContain('<circle cx="');
+    expect(svg).not.toContain('#bbb');
+    const down = pictureOf(topology, [
+      { vip: '10.255.0.1', service: 'w', server: 's', manager: 'r2', state: 'down' },
+    ]);
+    expect(renderSvg(down)).toMatch(/fill="#bbb".*10\.255\.0\.1 w \(down\)/);
+  });
+});
+
+test('the picture in docs/ is that of the reference network', () => {
+  const at = (path: string): string => new URL(`../../../${path}`, import.meta.url).pathname;
+  const reference = parseTopology(at('containerlab.yml'), readFileSync(at('containerlab.yml'), 'utf8'));
+  const drawn = readFileSync(at('docs/network.svg'), 'utf8');
+  const names = [...drawn.matchAll(/<tspan class="name">([^<]*)</g)].map(([, name]) => name);
+  expect(names.sort()).toEqual([...reference.nodes.keys()].sort());
+  expect(drawn).toContain('10.255.0.80 www.bivouac.test');
 });
