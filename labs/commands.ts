@@ -1,5 +1,5 @@
 /** The commands of the lab. Each gives its exit status. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { renderDot } from './graph/dot.ts';
@@ -22,16 +22,26 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 type Command = (words: readonly string[], options: Options, signal: AbortSignal) => Promise<number>;
 
-export const usage = `usage: npm run lab                             bring the lab up, play the story, take it down
-       npm run lab -- run SCENARIO             the same with another scenario: ${Object.keys(scenarios).join(', ')}
-       npm run lab -- up                       bring it up, to stay
-       npm run lab -- exec NODE COMMAND…       run a command in a node
-       npm run lab -- graph [--svg F] [--dot F]  the network, and where each VIP lives now
-       npm run lab -- pki                      make the certificates that the nodes bind (up and run do it, too)
-       npm run lab -- list                     the labs on this machine
-       npm run lab -- down                     take it down, and whatever killed runs have left
-options: --lab NAME (several labs side by side)  --file F (another containerlab file)  --json F (what was measured)
-         --inspect (leave a failed run as it is until Ctrl-C)`;
+export const usage = `usage: npm run lab [-- COMMAND] [OPTIONS]
+
+Runs the network of containerlab.yml on this machine: network namespaces, the real kernel, real FRR. Needs root.
+
+  (nothing)             bring a lab up, play the story, take it down
+  run SCENARIO          the same with another scenario:
+${Object.entries(scenarios)
+  .map(([name, { summary }]) => `                          ${name.padEnd(10)}${summary}`)
+  .join('\n')}
+  up                    bring it up, to stay
+  exec NODE COMMAND…    run a command in a node: exec hq ip route; exec a-appliance bivouac show services
+  graph                 the network, and where each VIP lives now; --svg FILE or --dot FILE: as a picture
+  list                  the labs on this machine
+  down                  take it down
+  pki                   make the certificates that the nodes bind (up and run do it, too)
+
+  --lab NAME            which lab: several may be up side by side under different names
+  --file FILE           another containerlab file
+  --json FILE           what the scenario measured
+  --inspect             leave a failed run as it is until Ctrl-C`;
 
 export const commands: Readonly<Record<string, Command>> = {
   story: (_words, options, signal) => play(Object.keys(scenarios)[0]!, options, signal),
@@ -47,9 +57,11 @@ export const commands: Readonly<Record<string, Command>> = {
     const id = options.lab ?? topology.name;
     await ensurePki(ROOT, topology);
     await Lab.up(topology, { id, root: ROOT, stays: true, signal });
-    console.log(
-      `${topology.nodes.size} nodes are up: npm run lab -- exec ${[...topology.nodes.keys()][0]} ip route`,
-    );
+    const words = options.lab === undefined ? '' : ` --lab ${id}`;
+    console.log(`${topology.nodes.size} nodes are up, and servers register within seconds. Look around, and take it down when done:
+  npm run lab -- exec${words} ${[...topology.nodes.keys()][0]} ip route
+  npm run lab -- graph${words}
+  npm run lab -- down${words}`);
     return 0;
   },
 
@@ -94,7 +106,9 @@ export const commands: Readonly<Record<string, Command>> = {
   },
 
   async list() {
-    for (const id of list()) {
+    const all = list();
+    if (all.length === 0) console.log('no lab is on this machine');
+    for (const id of all) {
       const state = load(id);
       const owner = state?.owner ? `of process ${state.owner.pid}` : 'stays';
       if (state) console.log(`${id}  ${state.file}  ${isStale(state) ? 'left behind' : owner}`);
@@ -153,7 +167,10 @@ async function tidy(): Promise<void> {
 
 const fileOf = (options: Options): string => resolve(options.file ?? join(ROOT, 'containerlab.yml'));
 
-const parseFile = (file: string): Topology => parseTopology(file, readFileSync(file, 'utf8'));
+function parseFile(file: string): Topology {
+  if (!existsSync(file)) throw new Error(`there is no file ${file}`);
+  return parseTopology(file, readFileSync(file, 'utf8'));
+}
 
 const readTopology = (options: Options): Topology => parseFile(fileOf(options));
 

@@ -5,22 +5,27 @@ import { commands, usage } from './commands.ts';
 import { readOptions, UsageError } from './options.ts';
 
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.on(signal, () => {
-    // The second time it is meant: the nodes end with this process.
-    if (stop.signal.aborted) process.exit(130);
-    stop.abort(new Error(`interrupted by ${signal}`));
-  });
+if (process.argv[2] === 'exec')
+  // Ctrl-C reaches the program in the node as well, and is meant for it alone.
+  process.on('SIGINT', () => {});
+else
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      // The second time it is meant: the nodes end with this process.
+      if (stop.signal.aborted) process.exit(130);
+      stop.abort(new Error(`interrupted by ${signal}`));
+    });
 
-let status: number;
+let status = 0;
 try {
   const { command, words, options } = readOptions(process.argv.slice(2));
-  const run = commands[command];
-  if (!run) throw new UsageError(`there is no command '${command}'`);
-  status = await run(words, options, stop.signal);
+  const run = Object.hasOwn(commands, command) ? commands[command] : undefined;
+  if (options.help || command === 'help') console.log(usage);
+  else if (run) status = await run(words, options, stop.signal);
+  else throw new UsageError(`there is no command '${command}'`);
 } catch (error) {
   console.error(`lab: ${(error as Error).message}`);
-  if (error instanceof UsageError) console.error(usage);
+  if (error instanceof UsageError) console.error('npm run lab -- --help tells what there is');
   status = stop.signal.aborted ? 130 : error instanceof UsageError ? 2 : 1;
 }
 // What an interrupted scenario still waits for is of no use any more.

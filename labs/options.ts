@@ -11,6 +11,7 @@ export interface Options {
   readonly dot: string | undefined;
   /** After a failed step, leave everything as it is until Ctrl-C. */
   readonly inspect: boolean;
+  readonly help: boolean;
 }
 
 /** The words cannot be understood: exit status 2. */
@@ -23,7 +24,11 @@ const KNOWN = {
   svg: { type: 'string' },
   dot: { type: 'string' },
   inspect: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
 } as const;
+
+/** It becomes the name of a directory. */
+const LAB_NAME = /^\w[\w.-]{0,62}$/;
 
 /** The command, `story` when none is given, its words, and the options. Whatever follows the node of `exec` is not ours. */
 export function readOptions(args: readonly string[]): {
@@ -35,15 +40,19 @@ export function readOptions(args: readonly string[]): {
   try {
     const { values, positionals } = parseArgs({ args: [...ours], options: KNOWN, allowPositionals: true });
     const [command = 'story', ...words] = positionals;
-    const { lab, file, json, svg, dot, inspect } = values;
-    return { command, words: [...words, ...theirs], options: { lab, file, json, svg, dot, inspect } };
+    const { lab, file, json, svg, dot, inspect, help } = values;
+    if (lab !== undefined && !LAB_NAME.test(lab))
+      throw new UsageError(`--lab '${lab}': letters, digits, '.', '_' and '-', 63 at most`);
+    return { command, words: [...words, ...theirs], options: { lab, file, json, svg, dot, inspect, help } };
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    // Node's advice behind the first sentence is of no use behind `npm run lab --`.
+    throw new UsageError((error as Error).message.replace(/\. .*$/s, ''));
   }
 }
 
 /** `exec [--lab NAME] NODE COMMAND…`: what is before the node, and the rest. */
 function splitExec(args: readonly string[]): [ours: readonly string[], theirs: readonly string[]] {
-  const node = args[1] === '--lab' ? 3 : 1;
+  let node = 1;
+  while (args[node]?.startsWith('-')) node += ['--lab', '--file'].includes(args[node]!) ? 2 : 1;
   return [args.slice(0, node), args.slice(node)];
 }

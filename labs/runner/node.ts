@@ -26,10 +26,10 @@ export class LabNode {
     return join(directory(this.#lab), `${this.name}.log`);
   }
 
-  /** The words that run a command inside. The program dies with nsenter, and so with whoever waits for it. */
+  /** The words that run a command inside. The program dies with nsenter, and that with whoever has started it. */
   enter(command: readonly string[]): string[] {
-    const inside = ['nsenter', '--target', String(this.pid), '--all'];
-    return [...inside, '--', 'setpriv', '--pdeathsig', 'KILL', '--', ...command];
+    const tied = ['setpriv', '--pdeathsig', 'KILL', '--'];
+    return [...tied, 'nsenter', '--target', String(this.pid), '--all', '--', ...tied, ...command];
   }
 
   /** Runs a program to its end, whatever its status. */

@@ -166,6 +166,19 @@ describe('interrupted', () => {
   });
 });
 
+test('help is no error; what cannot be understood is, in one sentence', async () => {
+  const lab = (...words: string[]) => run([process.execPath, join(ROOT, 'dist/lab.mjs'), ...words]);
+  const help = await lab('--help');
+  expect(help).toMatchObject({ status: 0, stderr: '' });
+  expect(help.stdout).toMatch(/^usage: npm run lab.*\n {2}exec NODE COMMAND…/s);
+  expect(await lab('toString')).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: "lab: there is no command 'toString'\nnpm run lab -- --help tells what there is\n",
+  });
+  expect((await lab('--file', '/no/such/file')).stderr).toBe('lab: there is no file /no/such/file\n');
+});
+
 test('up stays, exec runs in it, down ends it', async () => {
   const id = fresh();
   const lab = (...words: string[]) => run([process.execPath, join(ROOT, 'dist/lab.mjs'), ...words]);
@@ -174,6 +187,22 @@ test('up stays, exec runs in it, down ends it', async () => {
   expect(load(id)?.owner).toBeUndefined();
   const exec = await lab('exec', '--lab', id, 'hq', 'sh', '-c', 'hostname; exit 5');
   expect(exec).toMatchObject({ status: 5, stdout: 'hq\n' });
+  // Ctrl-C at a terminal reaches both: it is for the program.
+  const held = run([
+    ...['sh', '-c', '"$@" & pid=$!; sleep 0.5; kill -INT $pid; kill -INT $pid; wait $pid', 'sh'],
+    ...[
+      process.execPath,
+      join(ROOT, 'dist/lab.mjs'),
+      'exec',
+      '--lab',
+      id,
+      'hq',
+      'sh',
+      '-c',
+      'sleep 1; exit 6',
+    ],
+  ]);
+  expect((await held).status).toBe(6);
   const nobody = await lab('exec', '--lab', id, 'nobody', 'true');
   expect(nobody).toMatchObject({
     status: 1,

@@ -27,7 +27,21 @@ describe('the words behind npm run lab --', () => {
     });
   });
 
+  test('an unknown option of exec is ours, not its command’s', () => {
+    expect(() => readOptions(['exec', '--colour', 'hq', 'ls'])).toThrow("Unknown option '--colour'");
+  });
+
+  test('help is asked for before and behind a command', () => {
+    for (const words of [['--help'], ['-h'], ['run', '--help'], ['exec', '--help']])
+      expect(readOptions(words).options.help).toBe(true);
+    expect(readOptions(['exec', 'hq', 'ls', '--help']).options.help).toBe(false);
+  });
+
   test('an unknown option is refused', () => {
     expect(() => readOptions(['up', '--colour'])).toThrow(UsageError);
+  });
+
+  test.each(['', '..', '../x', 'a/b', '.new', 'x'.repeat(64)])('the lab name %j is refused', name => {
+    expect(() => readOptions(['up', '--lab', name])).toThrow(UsageError);
   });
 });
