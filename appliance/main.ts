@@ -19,11 +19,10 @@ import { logDecision } from './operator/log.ts';
 import { createProblems } from './operator/problems.ts';
 import { ROUTED, type Sight } from './operator/views.ts';
 import { webAnswer } from './operator/web.ts';
-import { createPassive } from './reconciler/passive.ts';
+import { createPassive, createPassiveDataplane } from './reconciler/passive.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import type { Event } from './registry/events.ts';
 import type { Reached } from './registry/state.ts';
-import { Table } from './registry/table.ts';
 import { emptyState } from './registry/update.ts';
 import { createResponder } from './responder/responder.ts';
 import { createFrr, type Frr } from './routing/frr.ts';
@@ -260,7 +259,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
 
 function dataplaneDriver(config: Config, host: ManagerHost): Driver<WantedDataplane, Reached['farms']> {
   if (config.dataplane.driver === 'nftables') return host.openDataplane({ anycastPort: config.anycast.port });
-  return createPassive(({ farms }: WantedDataplane) => countMembers(farms));
+  return createPassiveDataplane();
 }
 
 function routingDriver(
@@ -312,10 +311,6 @@ const routeSettings = ({ routing, pools, static: singles }: Config, { ospfKey }:
     ),
     ospfKey,
   ]);
-
-/** How many members each farm has. */
-const countMembers = (farms: WantedDataplane['farms']): Reached['farms'] =>
-  Table.from([...farms.values()].map(farm => [farm.key, farm.members.length]));
 
 /** Waits for `work`, but no longer than `limit` ms. */
 const within = (clock: Host['clock'], limit: number, work: Promise<unknown>): Promise<void> =>

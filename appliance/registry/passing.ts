@@ -57,6 +57,7 @@ export function leaveVips(state: State, vips: Iterable<ServiceRecord['spec']['vi
   let next = state;
   for (const vip of vips) {
     const services = [...(next.vips.get(vip)?.values() ?? [])];
+    if (!services.some(record => record.intent === 'withdraw')) continue;
     const served = services.some(record => record.state === 'up');
     if (!served && next.reached.routes.has(vip)) continue;
     for (const record of services) {
