@@ -10,6 +10,9 @@ const SILENT_INTERVALS = 3;
 /** ms: sums of fractional times come out a little off, and a timer must not be set again for nothing. */
 const GRAIN = 0.5;
 
+/** ms between the suspicion and the verdict: what had come meanwhile, and only waited to be read, is read by then. */
+const LAST_LOOK = 5;
+
 export class Pulse {
   private readonly clock: Clock;
   private readonly interval: number;
@@ -17,6 +20,7 @@ export class Pulse {
   private readonly lost: (reason: string) => void;
   private lastSent: number;
   private lastHeard: number;
+  private suspected = false;
   private sending: Timer | undefined;
   private hearing: Timer | undefined;
 
@@ -40,6 +44,7 @@ export class Pulse {
   /** Something came. */
   heard(): void {
     this.lastHeard = this.clock.now();
+    this.suspected = false;
   }
 
   stop(): void {
@@ -66,7 +71,10 @@ export class Pulse {
       if (silent < limit - GRAIN) this.armHearing(this.lastHeard + limit);
       // This process itself stood still: what the manager sent meanwhile is still to be read.
       else if (now - due > this.interval) this.armHearing(now + this.interval);
-      else this.lost(`nothing heard for ${Math.round(silent)} ms (${SILENT_INTERVALS} heartbeats)`);
+      else if (!this.suspected) {
+        this.suspected = true;
+        this.armHearing(now + LAST_LOOK);
+      } else this.lost(`nothing heard for ${Math.round(silent)} ms (${SILENT_INTERVALS} heartbeats)`);
     });
   }
 }
