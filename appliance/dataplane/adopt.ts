@@ -4,6 +4,7 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import { parseAddress } from '../../sdk/wire/address.ts';
+import { TRANSPORT } from '../../sdk/wire/model.ts';
 import type { FarmKey } from '../desired/wanted.ts';
 import { Table } from '../registry/table.ts';
 import { LAYOUT, TABLE } from './layout.ts';
@@ -144,12 +145,17 @@ function member(text: string): string {
   return `${address}|${port}`;
 }
 
+/** A part of `vip . transport . ports`. Without /etc/protocols (Debian's netbase) nft gives the transport as a number. */
+const farmPart = (value: unknown, index: number): string =>
+  (index === 1 && TRANSPORTS.get(String(value))) || text(value);
+const TRANSPORTS = new Map(Object.entries(TRANSPORT).map(([name, number]) => [String(number), name]));
+
 /** An expression of libnftables-json as nft's text. Throws for what the driver never puts in. */
 function text(value: unknown): string {
   if (typeof value === 'number') return String(value);
   if (typeof value === 'string') return parseAddress(value) ?? value;
   const { concat, range, goto, jump, elem } = value as Record<string, unknown>;
-  if (Array.isArray(concat)) return concat.map(text).join(' . ');
+  if (Array.isArray(concat)) return concat.map(concat.length === 3 ? farmPart : text).join(' . ');
   if (Array.isArray(range)) return range.map(text).join('-');
   if (goto) return `goto ${(goto as { target: string }).target}`;
   if (jump) return `jump ${(jump as { target: string }).target}`;

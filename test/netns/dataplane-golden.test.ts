@@ -13,7 +13,8 @@ test('nft takes each golden file, in the order in which they change the table', 
     namespace.runSync('nft', ['-c', '-f', '-'], text);
     namespace.runSync('nft', ['-f', '-'], text);
   }
-  expect(namespace.runSync('nft', ['list', 'map', 'inet', 'bivouac', 'farms4'])).toContain(
-    '10.50.0.1 . tcp . 80 : jump',
+  // Without /etc/protocols nft prints the transport as a number.
+  expect(namespace.runSync('nft', ['list', 'map', 'inet', 'bivouac', 'farms4'])).toMatch(
+    /10\.50\.0\.1 \. (tcp|6) \. 80 : jump/,
   );
 });
