@@ -4,7 +4,7 @@
 import { type Address, addressBytes, familyOf } from '../../sdk/wire/address.ts';
 import type { PortRange } from '../../sdk/wire/model.ts';
 
-/** Sockets that count as a service's: on these local ports, and on this local address if there is one. */
+/** Sockets that count as a service's: on these local ports, and on this local address; without one, on any that is no other place's. */
 export interface Place {
   readonly ports: readonly PortRange[];
   readonly address: Address | undefined;
@@ -24,6 +24,7 @@ export function countConnections(tcp4: string, tcp6: string, places: readonly Pl
     six: address && (familyOf(address) === 6 ? hexOf(address) : `0000000000000000FFFF0000${hexOf(address)}`),
     any: address === undefined,
   }));
+  const taken = new Set(wanted.flatMap(({ four, six }) => [four, six]));
   const count = (text: string, digits: number, family: 'four' | 'six'): void => {
     for (let at = text.indexOf('\n') + 1; at > 0 && at < text.length; at = text.indexOf('\n', at) + 1) {
       // `  sl: LOCAL:PORT REMOTE:PORT ST …`, the columns of fixed width behind the first colon.
@@ -34,7 +35,8 @@ export function countConnections(tcp4: string, tcp6: string, places: readonly Pl
       const port = Number.parseInt(text.slice(local + digits + 1, local + digits + 5), 16);
       for (const [index, place] of wanted.entries()) {
         if (!place.ports.some(range => port >= range.first && port <= range.last)) continue;
-        if (place.any || place[family] === text.slice(local, local + digits)) counts[index]!++;
+        const address = text.slice(local, local + digits);
+        if (place.any ? !taken.has(address) : place[family] === address) counts[index]!++;
       }
     }
   };

@@ -8,6 +8,7 @@ import { UNCHECKED } from './decide.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
 import type { Claims } from './events.ts';
 import { presentLease } from './leases.ts';
+import { permitsVip } from './permits.ts';
 import { rejudge } from './services.ts';
 import type { Millis, Reason, ServerRecord, SessionId, State } from './state.ts';
 import { dropServer } from './update.ts';
@@ -74,7 +75,8 @@ export function registerServer(
     lost: state.lost.without(id),
   };
   for (const lease of message.leases)
-    if (lease.server === id) next = presentLease(next, config, now, server, lease);
+    if (lease.server === id && permitsVip(claims, lease.vip) === undefined)
+      next = presentLease(next, config, now, server, lease);
   const heartbeat = heartbeatOf(config, message.heartbeat, next.servers.size);
   const step = rejudge(next, config, now, server, record => ({
     ...record,

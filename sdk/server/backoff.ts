@@ -3,7 +3,7 @@
  */
 
 /** ms. The first retry is nearly at once: a manager that restarts finds its servers back within its own start-up. */
-const BACKOFF = { first: 50, base: 100, longest: 10_000 } as const;
+const BACKOFF = { first: 50, base: 100, longest: 2_000 } as const;
 
 /**
  * The pause before attempt number `attempt` (from 0) after a loss. The first is within `first` ms, then it doubles up to

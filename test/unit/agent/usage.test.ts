@@ -39,7 +39,15 @@ describe('countConnections', () => {
         { ports: port(1720), address: undefined },
         { ports: [], address: undefined },
       ]),
-    ).toEqual([3, 1, 0, 1, 1, 5, 0]);
+    ).toEqual([3, 1, 0, 1, 1, 0, 0]);
+  });
+
+  it('counts for a service with no VIP of its own what came to none of the VIPs', () => {
+    const place = { ports: port(1720), address: undefined };
+    expect(countConnections(TCP4, TCP6, [place])).toEqual([5]);
+    expect(countConnections(TCP4, TCP6, [place, { ports: port(80), address: address('10.99.0.1') }])).toEqual(
+      [2, 0],
+    );
   });
 
   it('reads nothing out of nothing, and survives a text that is cut', () => {

@@ -134,3 +134,33 @@ test('a shared VIP that is named is joined whatever the service, and one that is
   const free = registry.say(3, { type: 'lease-request', family: 4, shared: true, service: 'dns' })[0]?.vip;
   expect(free).not.toBe(vip);
 });
+
+test('a presented lease of a VIP that the certificate does not permit is not taken up', () => {
+  const registry = new Registry();
+  const lease = {
+    vip: address('10.255.0.77'),
+    server: serverId(1),
+    issuer: registry.config.manager,
+    epoch: 1,
+    duration: 60,
+    shared: false,
+    signature: new Uint8Array(0),
+  };
+  const claims = { server: undefined, names: undefined, vips: ['10.255.0.0/30'], ports: undefined };
+  registry.say(
+    1,
+    {
+      type: 'register',
+      versions: [1, 1],
+      name: 's',
+      addresses: [],
+      epoch: 1,
+      heartbeat: 0,
+      software: '',
+      server: serverId(1),
+      leases: [lease],
+    },
+    claims,
+  );
+  expect(registry.state.leases.size).toBe(0);
+});

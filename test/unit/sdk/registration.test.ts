@@ -151,10 +151,10 @@ describe('a registration', () => {
     expect(log).not.toContain(`lease lost ${VIP}`);
     expect(pauses[0]).toBeLessThan(50);
     expect(pauses[3]).toBeGreaterThan(200);
-    expect(Math.max(...pauses)).toBeLessThanOrEqual(10_000);
-    expect(pauses.at(-1)).toBeGreaterThanOrEqual(5000);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(2000);
+    expect(pauses.at(-1)).toBeGreaterThanOrEqual(1000);
     await manager.listen();
-    await world.clock.runUntil(() => registration.state === 'registered', 11_000);
+    await world.clock.runUntil(() => registration.state === 'registered', 2100);
     expect(manager.of('register')[1]!.leases).toMatchObject([{ vip: VIP }]);
   });
 
@@ -167,7 +167,7 @@ describe('a registration', () => {
     registration.start();
     await world.clock.advance(60_000);
     expect(manager.connections).toBeGreaterThan(5);
-    expect(manager.connections).toBeLessThan(25);
+    expect(manager.connections).toBeLessThan(65);
   });
 
   it('gives its VIP up when the manager says that it is another one’s, and takes a new one', async () => {
