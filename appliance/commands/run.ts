@@ -71,7 +71,8 @@ export async function run(args: string[]): Promise<number> {
   clearInterval(watchdog);
   await manager.stop();
   log('notice', 'stopped');
-  return 0;
+  // Everything is closed and written; whatever timer a part has left must not keep a stopped daemon.
+  process.exit(0);
 }
 
 /** Reads the files again. What cannot be read or cannot work changes nothing, and is said. */

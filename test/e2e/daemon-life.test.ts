@@ -100,6 +100,24 @@ test('SIGTERM after a crash and a new start leaves the network as the first star
   expect(snapshot(cell.appliance)).toEqual(before);
 });
 
+test('with "stop": "leave", SIGTERM leaves everything in place, for the next start', async () => {
+  manager.configure({ stop: 'leave' });
+  await manager.start();
+  const server = new Server(cell.host(11));
+  const vip = await server.up();
+  const flows = new Flows(cell.client, vip, 20);
+  await poll(() => flows.last().open === 20, 10_000, '20 flows');
+  const before = table();
+  const heard = server.told().length;
+  expect(await manager.stop('SIGTERM')).toBe(0);
+  expect(await answers(cell.client, vip, 3)).toEqual({ web1: 3 });
+  await manager.start();
+  expect(await manager.show('services')).toMatchObject([{ state: 'up' }]);
+  await server.until({ event: 'service', state: 'up' }, 5000, heard);
+  expect(table()).toBe(before);
+  expect(flows.last()).toMatchObject({ open: 20, ended: 0 });
+});
+
 test('SIGHUP takes up what changed and touches nothing else', async () => {
   await manager.start();
   const server = new Server(cell.host(11));

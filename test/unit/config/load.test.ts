@@ -84,3 +84,10 @@ test('the published schema is a valid JSON Schema and describes every top-level 
       expect(value, key).toHaveProperty('description');
   }
 });
+
+test('the examples of docs/operations.md are good configurations', () => {
+  const text = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const examples = [...text.matchAll(/```json\n(.*?)```/gs)].map(match => match[1]!);
+  expect(examples.length).toBeGreaterThan(0);
+  for (const example of examples) expect(loadConfig(example)).toHaveProperty('config');
+});
