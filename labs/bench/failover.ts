@@ -32,6 +32,8 @@ interface Side {
   readonly processes: Record<ServerName, Role>;
   /** What its servers register, if they do. */
   readonly registrations: (name: ServerName) => ServerOptions['registrations'];
+  /** What the balancer last logged, for a failure. */
+  readonly log: () => string;
   /** Waits until the server, which has just been started or connected, is served again. */
   readonly untilUp: (name: ServerName, since: number) => Promise<void>;
 }
@@ -46,7 +48,9 @@ export async function failoverFigures({ runs }: { readonly runs: number }): Prom
     const eager = await makePeer(network, join(directory, 'eager'), true);
     const gaps = new Map<string, number[]>();
     const note = async (name: string, side: Side, via: Via, failure: Failure): Promise<void> => {
-      const gap = await measure(network, side, via, failure);
+      const gap = await measure(network, side, via, failure).catch((error: Error) => {
+        throw new Error(`${name}, run ${(gaps.get(name)?.length ?? 0) + 1}: ${error.message}${side.log()}`);
+      });
       gaps.set(name, [...(gaps.get(name) ?? []), gap]);
     };
     for (let run = 0; run < runs; run++)
@@ -96,8 +100,10 @@ export async function failoverFigures({ runs }: { readonly runs: number }): Prom
 async function measure(network: Network, side: Side, via: Via, failure: Failure): Promise<number> {
   const { cell, processes } = side;
   const client = side.clients[via]!;
-  const { server } = await client.ask<{ server: ServerName }>('start', 'answered');
+  await client.ask('start', 'answered');
+  // A farm that has just changed may still move it.
   await new Promise(resolve => setTimeout(resolve, STEADY));
+  const { server } = await client.ask<{ server: ServerName }>('who', 'served');
   const { mark } = client;
   const victim = processes[server];
   const since = victim.mark;
@@ -137,7 +143,7 @@ const client = (network: Network, cell: Cell, via: Via): Role =>
 
 async function makeOurs(network: Network, directory: string): Promise<Side> {
   const cell = makeCell(network);
-  await startManager(network, cell.appliance, directory, { access: ['lan'] });
+  const manager = await startManager(network, cell.appliance, directory, { access: ['lan'] });
   const service: Omit<ServiceOptions, 'transport'> = {
     name: 'www.bench',
     protocol: 'http',
@@ -164,6 +170,7 @@ async function makeOurs(network: Network, directory: string): Promise<Side> {
   const side: Side = {
     ...base,
     processes,
+    log: () => `\n${manager.log().slice(-3000)}`,
     untilUp: async (name, since) =>
       void (await processes[name].until('up', since, said => said['count'] === 2)),
   };
@@ -179,6 +186,7 @@ async function makePeer(network: Network, directory: string, redispatch: boolean
     clients: { tcp: client(network, cell, 'tcp') },
     processes: {} as Record<ServerName, Role>,
     registrations: () => undefined,
+    log: () => '',
     untilUp: name => haproxy.untilUp(name),
   });
 }

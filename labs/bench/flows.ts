@@ -35,7 +35,7 @@ export async function flowFigures({ runs }: { readonly runs: number }): Promise<
     let manager = await launch();
     const start = serversOf(network, row);
     const servers = [start(1), start(2)];
-    for (const server of servers) await server.until('up');
+    for (const server of servers) await server.until('up', 0, said => said['count'] === 1);
     await poll('the VIP is routed', () => c.namespace.ip(`route show ${VIP}`).includes('via'), {
       timeout: 30_000,
     });
@@ -52,7 +52,7 @@ export async function flowFigures({ runs }: { readonly runs: number }): Promise<
     const events: Readonly<Record<string, (run: number) => Promise<void>>> = {
       'the farm changing (a third server comes, the second drains and is back, the third goes)': async () => {
         const third = start(3);
-        await third.until('up');
+        await third.until('up', 0, said => said['count'] === 1);
         const { mark } = servers[1]!;
         servers[1]!.tell('report draining 0');
         await servers[1]!.until('up', mark, said => said['count'] === 0);

@@ -46,7 +46,7 @@ export async function idleFigures({ runs }: { readonly runs: number }): Promise<
       resting.push((await start(appliance, `rest${run}`)).pid);
       const role = serve(network, servers);
       for (let index = 0; index < SERVICES; index++)
-        await role.until('up', 0, said => said['registration'] === index);
+        await role.until('up', 0, said => said['registration'] === index && said['count'] === 1);
     }
     const bare = alone.servers.node('setInterval(() => {}, 1000)').pid;
     await new Promise(resolve => setTimeout(resolve, REST));

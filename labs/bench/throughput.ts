@@ -121,7 +121,7 @@ async function makePath(network: Network, mode: Mode, directory: string): Promis
   };
   const iperf = server.spawn('iperf3', ['-s', '-p', `${PORT}`, '--forceflush']);
   await poll('iperf3 listens', () => iperf.stdout().includes('listening'));
-  await new Role(network, server, 'server', options).until('up');
+  await new Role(network, server, 'server', options).until('up', 0, said => said['count'] === 1);
   return {
     client,
     async run(to, reverse) {

@@ -3,6 +3,7 @@
  * answers, and when another one does: the time from the last answer of the one to the first of the other.
  *
  *     start       begins anew: a new flow, with nothing remembered
+ *     who         says which server answered last
  *     stop        sends no more
  */
 import { createSocket, type Socket } from 'node:dgram';
@@ -31,7 +32,7 @@ let failed = 0;
 
 function heard(server: string): void {
   const at = now();
-  if (last === undefined) say('answered', { server });
+  if (last === undefined) say('answered');
   else if (last.server !== server)
     say('switched', { from: last.server, to: server, gap: at - last.at, failed });
   last = { server, at };
@@ -68,6 +69,7 @@ function start(): void {
 
 obey({
   start,
+  who: () => say('served', { server: last?.server }),
   stop() {
     clearInterval(timer);
     say('stopped');

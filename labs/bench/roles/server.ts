@@ -97,15 +97,14 @@ const registrations = (options.registrations ?? []).map((wish, index) => {
   const { environment, sever } = severable();
   const registration = new Registration({ ...wish, environment });
   const up = new Set<number>();
-  let said = 0;
+  let saying: NodeJS.Immediate | undefined;
   registration.on('service', ({ id, state }) => {
     if (state === 'up') up.add(id);
     else up.delete(id);
-    // A thousand services that change at once are one line.
-    setImmediate(() => {
-      if (up.size === said) return;
-      said = up.size;
-      say('up', { registration: index, count: said });
+    // A thousand services that are told of at once are one line.
+    saying ??= setImmediate(() => {
+      saying = undefined;
+      say('up', { registration: index, count: up.size });
     });
   });
   registration.on('state', ({ state }) => say('state', { registration: index, state }));
