@@ -49,7 +49,7 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
   fc.integer({ min: 1, max: 5000 }).map(
     (ms): Action =>
       r =>
-        void (r.feed({ type: 'tick' }, ms)),
+        void r.feed({ type: 'tick' }, ms),
   ),
 );
 

@@ -5,17 +5,22 @@ import { fromInteger, toInteger } from '../../appliance/registry/pool.ts';
 
 test('the prefixes of a range hold it exactly, in order, with no gap', () => {
   fc.assert(
-    fc.property(fc.constantFrom<4 | 6>(4, 6), fc.bigInt(0n, 0xffff_ffffn), fc.bigInt(0n, 5000n), (family, first, more) => {
-      const last = family === 4 && first + more > 0xffff_ffffn ? 0xffff_ffffn : first + more;
-      let next = first;
-      for (const prefix of poolPrefixes([{ family, first, last }], [])) {
-        const range = parsePool(prefix);
-        if (typeof range === 'string') throw new Error(range);
-        expect(range.first).toBe(next);
-        next = range.last + 1n;
-      }
-      expect(next).toBe(last + 1n);
-    }),
+    fc.property(
+      fc.constantFrom<4 | 6>(4, 6),
+      fc.bigInt(0n, 0xffff_ffffn),
+      fc.bigInt(0n, 5000n),
+      (family, first, more) => {
+        const last = family === 4 && first + more > 0xffff_ffffn ? 0xffff_ffffn : first + more;
+        let next = first;
+        for (const prefix of poolPrefixes([{ family, first, last }], [])) {
+          const range = parsePool(prefix);
+          if (typeof range === 'string') throw new Error(range);
+          expect(range.first).toBe(next);
+          next = range.last + 1n;
+        }
+        expect(next).toBe(last + 1n);
+      },
+    ),
   );
 });
 

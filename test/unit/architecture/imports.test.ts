@@ -13,7 +13,7 @@ const MAY: Record<string, readonly string[]> = {
   sdk: ['node:', 'cap'],
   'appliance/registry': [],
   'appliance/desired': ['appliance/registry'],
-  'appliance/reconciler': ['appliance/desired', 'ports'],
+  'appliance/reconciler': ['appliance/desired', 'appliance/registry', 'ports'],
   'appliance/store': ['appliance/registry', 'ports'],
   'appliance/config': ['appliance/registry', 'ajv', 'ip-num'],
   'appliance/sessions': ['appliance/registry', 'appliance/pki', 'ports'],
