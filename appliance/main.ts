@@ -191,6 +191,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       webAnswer(
         {
           derived: () => loop.derived,
+          now: () => clock.now(),
           journal,
           families: () => familiesOfParts(sessions, health, responder),
           ready: () => carried,

@@ -15,7 +15,7 @@
 import { FARM_MASK } from './mark.ts';
 
 /** Raised with every change of this text or of farm.ts that an older daemon's table does not fit. */
-export const LAYOUT = 1;
+export const LAYOUT = 2;
 export const TABLE = 'inet bivouac';
 /** Packets with this mark are the driver's own probes to clients of dead servers (cut.ts): conntrack must not see them. */
 export const PROBE_MARK = 0xb1;

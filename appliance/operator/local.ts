@@ -15,16 +15,16 @@ const LONGEST = 4096;
 
 /** Answers one request. */
 export async function answer(line: string, look: (view: ViewName) => Promise<Sight>): Promise<Answer> {
-  let request: Partial<Request>;
+  let view: ViewName;
   try {
-    request = JSON.parse(line) as Partial<Request>;
+    view = (JSON.parse(line) as Request).show as ViewName;
   } catch {
+    // Not JSON, or null, which has no fields.
     return { error: 'a request is one line of JSON, such as {"show":"services"}' };
   }
-  const view = request.show as ViewName;
   if (typeof view !== 'string' || !Object.hasOwn(VIEWS, view))
     return {
-      error: `nothing to show called '${String(request.show)}': one of ${Object.keys(VIEWS).join(', ')}`,
+      error: `nothing to show called '${String(view)}': one of ${Object.keys(VIEWS).join(', ')}`,
     };
   return { rows: VIEWS[view](await look(view)) };
 }
@@ -48,10 +48,14 @@ export const listenLocal = (
         }
         const line = text.slice(0, end);
         text = '';
-        void answer(line, look).then(result => {
-          stream.write(new TextEncoder().encode(`${JSON.stringify(result)}\n`));
-          stream.end();
-        });
+        void answer(line, look)
+          .catch(
+            (error: unknown): Answer => ({ error: error instanceof Error ? error.message : String(error) }),
+          )
+          .then(result => {
+            stream.write(new TextEncoder().encode(`${JSON.stringify(result)}\n`));
+            stream.end();
+          });
       },
       onClose() {},
     };

@@ -2,6 +2,8 @@
  * Prometheus' text format (version 0.0.4) of what the manager knows and counts.
  */
 import type { Derived } from '../desired/derive.ts';
+import type { Millis } from '../host/ports.ts';
+import { penaltyAt } from '../registry/damping.ts';
 import { farmScore, serverScore } from '../registry/score.ts';
 
 /** One family of samples. */
@@ -13,7 +15,7 @@ export interface Family {
 }
 
 /** What the manager's tables say, as gauges. */
-export function familiesOf({ state, wanted }: Derived): Family[] {
+export function familiesOf({ state, wanted }: Derived, now: Millis): Family[] {
   const services = [...state.servers.values()].flatMap(server =>
     [...server.services.values()].map(record => ({ server, record })),
   );
@@ -52,7 +54,7 @@ export function familiesOf({ state, wanted }: Derived): Family[] {
         .filter(({ record }) => record.flap.penalty > 0)
         .map(({ server, record }) => [
           { server: server.name, service: record.spec.name },
-          record.flap.penalty,
+          Math.round(penaltyAt(record.flap, now)),
         ]),
     ),
   ];

@@ -4,6 +4,7 @@
 import type { Derived } from '../desired/derive.ts';
 import { farmKey } from '../desired/farms.ts';
 import type { Millis } from '../host/ports.ts';
+import { penaltyAt } from '../registry/damping.ts';
 import { farmScore, serverScore } from '../registry/score.ts';
 import type { ServiceRecord } from '../registry/state.ts';
 import type { Entry } from './journal.ts';
@@ -64,7 +65,7 @@ export const VIEWS = {
       for: age(now - record.since),
       score: serverScore(record),
       connections: record.report?.connections ?? 0,
-      penalty: Math.round(record.flap.penalty),
+      penalty: Math.round(penaltyAt(record.flap, now)),
       reason: farmsOfService(record, refused) ?? record.reason.sentence,
     }));
   },

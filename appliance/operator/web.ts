@@ -2,11 +2,13 @@
  * What monitoring asks on loopback: /metrics, /livez, /readyz.
  */
 import type { Derived } from '../desired/derive.ts';
+import type { Millis } from '../host/ports.ts';
 import type { Journal } from './journal.ts';
 import { counterOf, type Family, familiesOf, renderMetrics } from './metrics.ts';
 
 export interface WebSight {
   readonly derived: () => Derived;
+  readonly now: () => Millis;
   readonly journal: Journal;
   /** Counters of the other parts. */
   readonly families: () => readonly Family[];
@@ -38,7 +40,11 @@ export function webAnswer(sight: WebSight, path: string): WebAnswer {
         ['kind', 'code'],
         sight.journal.counts,
       );
-      const body = renderMetrics([...familiesOf(sight.derived()), decisions, ...sight.families()]);
+      const body = renderMetrics([
+        ...familiesOf(sight.derived(), sight.now()),
+        decisions,
+        ...sight.families(),
+      ]);
       return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body };
     }
     case '/livez':

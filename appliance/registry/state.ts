@@ -34,6 +34,8 @@ export interface Verdict {
 export interface Flap {
   readonly penalty: number;
   readonly at: Millis;
+  /** Time in which it halves. */
+  readonly halfLife: Millis;
   readonly suppressed: boolean;
 }
 

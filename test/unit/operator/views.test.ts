@@ -83,12 +83,13 @@ test('the local socket answers with rows or says what there is', async () => {
     'error',
     expect.stringContaining('one of servers'),
   );
-  expect(await answer('nonsense', look)).toHaveProperty('error');
+  for (const line of ['nonsense', 'null', '7', '[]', '{"show":null}'])
+    expect(await answer(line, look), line).toHaveProperty('error');
 });
 
 test('metrics are Prometheus’ text, labels escaped', () => {
   const text = renderMetrics([
-    ...familiesOf(sight().sight.derived),
+    ...familiesOf(sight().sight.derived, 0),
     counterOf('bivouac_x_total', 'X.', ['kind'], new Map([['a"b', 2]])),
   ]);
   expect(text).toContain('bivouac_servers{session="connected"} 2\n');
