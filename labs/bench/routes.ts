@@ -17,7 +17,7 @@ import { Network } from '../../test/support/netns.ts';
 import { type Row, threeRouters } from '../../test/support/routing.ts';
 import { poll } from '../scenario/poll.ts';
 import { now } from './clock.ts';
-import { type Figure, ratios, type Sample, sample } from './figure.ts';
+import { type Figure, ratios, sample } from './figure.ts';
 import { REGISTRATION_PORT, startManager } from './manager.ts';
 import { Role } from './role.ts';
 import type { ServerOptions } from './roles/server.ts';
@@ -53,13 +53,16 @@ export async function routeFigures({ runs }: { readonly runs: number }): Promise
   const directory = mkdtempSync(join(tmpdir(), 'bivouac-routes-'));
   const rows: Row[] = [];
   try {
-    for (let count = 0; count < 2; count++)
+    for (let count = 0; count < 3; count++)
       rows.push(
         await threeRouters({
           extra: { a: 'router ospf\n redistribute kernel metric-type 1\n redistribute connected\nexit\n' },
         }),
       );
-    const [ours, peer] = [await managed(network, rows[0]!, directory), bare(network, rows[1]!)];
+    const home = (): string => mkdtempSync(join(directory, 'manager-'));
+    const ours = await managed(network, rows[0]!, home(), 'nftables');
+    const peer = bare(network, rows[1]!);
+    const routesOnly = await managed(network, rows[2]!, home(), 'none');
     for (const { c } of rows) {
       await poll(
         'OSPF has converged',
@@ -69,14 +72,15 @@ export async function routeFigures({ runs }: { readonly runs: number }): Promise
         },
       );
     }
-    const [mine, theirs] = [newTimes(), newTimes()];
-    // Once for nothing: code that has not run yet is not compiled yet.
-    for (const side of [ours, peer]) await measure(side, newTimes());
-    for (let run = 0; run < runs; run++) {
-      await measure(ours, mine);
-      await measure(peer, theirs);
+    const times: Times[] = [];
+    for (const side of [ours, peer, routesOnly]) {
+      times.push(newTimes());
+      // Once for nothing: code that has not run yet is not compiled yet.
+      await measure(side, newTimes());
     }
-    return figuresOf(mine, theirs);
+    for (let run = 0; run < runs; run++)
+      for (const [index, side] of [ours, peer, routesOnly].entries()) await measure(side, times[index]!);
+    return figuresOf(times[0]!, times[1]!, times[2]!);
   } finally {
     await network.dispose();
     for (const row of rows) await row.dispose();
@@ -107,21 +111,29 @@ async function measure(side: Side, times: Times): Promise<void> {
   await pause(APART);
 }
 
-function figuresOf(ours: Times, peer: Times): Figure[] {
+function figuresOf(ours: Times, peer: Times, routesOnly: Times): Figure[] {
+  const row = (name: string, key: keyof Times): Omit<Figure, 'goal' | 'met'> => ({
+    name,
+    unit: 'ms',
+    ours: sample(ours[key]),
+    beside: [
+      { name: 'FRR alone, by one ip -batch', sample: sample(peer[key]) },
+      { name: 'the manager without a data plane', sample: sample(routesOnly[key]) },
+    ],
+    ratio: ratios(ours[key], peer[key]),
+  });
   const above = (name: string, key: keyof Times): Figure => {
-    const [mine, theirs] = [sample(ours[key]), sample(peer[key])];
     return {
-      ...row(name, mine, theirs, ratios(ours[key], peer[key])),
+      ...row(name, key),
       goal: 'at most 5 ms above the peer',
-      met: mine.median - theirs.median <= 5,
+      met: sample(ours[key]).median - sample(peer[key]).median <= 5,
     };
   };
   const times = (name: string, key: keyof Times): Figure => {
-    const ratio = ratios(ours[key], peer[key]);
     return {
-      ...row(name, sample(ours[key]), sample(peer[key]), ratio),
+      ...row(name, key),
       goal: '≤ 1.5 × the peer',
-      met: ratio.median <= 1.5,
+      met: ratios(ours[key], peer[key]).median <= 1.5,
     };
   };
   return [
@@ -133,16 +145,13 @@ function figuresOf(ours: Times, peer: Times): Figure[] {
   ];
 }
 
-const row = (name: string, ours: Sample, peer: Sample, ratio: Sample): Omit<Figure, 'goal' | 'met'> => ({
-  name,
-  unit: 'ms',
-  ours,
-  beside: [{ name: 'FRR alone, by one ip -batch', sample: peer }],
-  ratio,
-});
-
 /** A manager at the row's first router, and servers behind it. */
-async function managed(network: Network, row: Row, directory: string): Promise<Side> {
+async function managed(
+  network: Network,
+  row: Row,
+  directory: string,
+  driver: 'nftables' | 'none',
+): Promise<Side> {
   const servers = network.namespace('servers');
   network.veth(
     { in: row.a.namespace, name: 'lan', addresses: ['10.1.0.1/24'] },
@@ -150,6 +159,7 @@ async function managed(network: Network, row: Row, directory: string): Promise<S
   );
   await startManager(network, row.a.namespace, directory, {
     access: ['lan'],
+    dataplane: { driver },
     sessions: { servicesPerServer: 1000, leasesPerServer: 1000 },
     routing: { kind: 'external', sockets: row.a.frr.directory },
   });

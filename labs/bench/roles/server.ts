@@ -97,13 +97,15 @@ const registrations = (options.registrations ?? []).map((wish, index) => {
   const { environment, sever } = severable();
   const registration = new Registration({ ...wish, environment });
   const up = new Set<number>();
-  let saying: NodeJS.Immediate | undefined;
+  let saying = false;
   registration.on('service', ({ id, state }) => {
     if (state === 'up') up.add(id);
     else up.delete(id);
     // A thousand services that are told of at once are one line.
-    saying ??= setImmediate(() => {
-      saying = undefined;
+    if (saying) return;
+    saying = true;
+    setImmediate(() => {
+      saying = false;
       say('up', { registration: index, count: up.size });
     });
   });
