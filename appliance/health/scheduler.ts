@@ -65,7 +65,7 @@ export interface Health {
   status(): readonly CheckStatus[];
   statusOf(service: ServiceKey): CheckStatus | undefined;
   stats(): HealthStats;
-  /** Ends all checks. No verdict follows. */
+  /** Ends all checks for good: what is set afterwards is not checked. No verdict follows. */
   close(): void;
 }
 
@@ -86,6 +86,7 @@ class Scheduler implements Health {
   private armedFor = Number.POSITIVE_INFINITY;
   /** The last turn stopped for its length: there is more to start at once. */
   private cutShort = false;
+  private closed = false;
 
   constructor({ clock, random, probes, emit, limit = DEFAULT_LIMIT }: HealthOptions) {
     this.clock = clock;
@@ -97,6 +98,7 @@ class Scheduler implements Health {
   }
 
   set(wanted: Table<ServiceKey, CheckTarget>): void {
+    if (this.closed) return;
     for (const { key, after } of wanted.changesSince(this.wanted)) this.change(key, after);
     this.wanted = wanted;
     this.arm();
@@ -125,6 +127,7 @@ class Scheduler implements Health {
   }
 
   close(): void {
+    this.closed = true;
     for (const entry of this.entries.values()) this.drop(entry);
     this.entries.clear();
     this.wanted = Table.empty();

@@ -269,6 +269,18 @@ describe('what is shown', () => {
     await clock.advance(100_000);
     expect(clock.timers).toBe(0);
   });
+
+  it('checks nothing that is set after it was closed: a manager that stops hands out its last state then', async () => {
+    const { clock, calls, health } = setup(() => PASS);
+    health.set(one());
+    await clock.advance(1_000);
+    health.close();
+    const before = calls.length;
+    health.set(one());
+    await clock.advance(100_000);
+    expect(calls).toHaveLength(before);
+    expect(clock.timers).toBe(0);
+  });
 });
 
 describe('many checks', () => {
