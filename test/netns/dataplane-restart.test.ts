@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { LAYOUT } from '../../appliance/dataplane/layout.ts';
 import { Cell, farm, inside, type Talk, VIP, VIP6, wanted } from '../support/dataplane.ts';
 import { poll } from '../support/netns.ts';
 
@@ -81,7 +82,7 @@ test('a table of another layout is replaced at once, and its nat flows go on', a
   cell.appliance.runSync(
     'nft',
     ['-f', '-'],
-    'add chain inet bivouac layout-0-9747\ndelete chain inet bivouac layout-1-9747\n',
+    `add chain inet bivouac layout-0-9747\ndelete chain inet bivouac layout-${LAYOUT}-9747\n`,
   );
   const second = await cell.driver();
   expect(await second.apply(farm([A, B]))).toEqual([]);
