@@ -22,7 +22,9 @@ export interface CutterParts {
 
 export function createCutter({ flows, clock, log }: CutterParts): Cutter {
   const timers = new Set<Timer>();
+  let closed = false;
   const after = (name: string, delay: number, run: () => Promise<void>): void => {
+    if (closed) return;
     const timer = clock.after(name, delay, () => {
       timers.delete(timer);
       attempt(run);
@@ -57,6 +59,7 @@ export function createCutter({ flows, clock, log }: CutterParts): Cutter {
   return {
     cut: (deaths, dead) => attempt(() => cut(deaths, dead)),
     close() {
+      closed = true;
       for (const timer of timers) timer.cancel();
       timers.clear();
       flows.close();
