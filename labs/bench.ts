@@ -2,8 +2,9 @@
  * The benchmarks' command line: npm run bench [-- NAME…] [--runs N] [--json FILE]. It measures Bivouac beside its peers on this
  * machine, in network namespaces of its own, and says which goals were met.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { failoverFigures } from './bench/failover.ts';
 import type { Figure } from './bench/figure.ts';
@@ -118,6 +119,11 @@ async function main(): Promise<number> {
   return results.some(result => result.failed !== undefined) ? 1 : 0;
 }
 
-// Namespaces are removed as this process exits.
+// All files of a run are in one place, which every part finds by TMPDIR. FRR's own user must be let through to its files.
+const directory = mkdtempSync(join(tmpdir(), 'bivouac-bench-'));
+chmodSync(directory, 0o711);
+process.env['TMPDIR'] = directory;
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+// Namespaces are removed as this process exits, too.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
 process.exit(await main());
