@@ -1,5 +1,5 @@
 /** A YAML file whose values know their line, so that every complaint about it can name one. */
-import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
 
 /** What is wrong with a topology file, with the place: `file:line: message`. */
 export class TopologyError extends Error {
@@ -32,6 +32,12 @@ export class Value {
       throw new TopologyError(
         `${file}:${lines.linePos(fault.pos[0]).line}: ${fault.message.split('\n')[0] ?? ''}`,
       );
+    visit(document, {
+      Alias(_key, { source, range }) {
+        const line = range ? lines.linePos(range[0]).line : 1;
+        throw new TopologyError(`${file}:${line}: the alias '*${source}' is not supported: write it out`);
+      },
+    });
     return new Value(file, lines, document.contents, 1, '');
   }
 

@@ -107,5 +107,5 @@ export function reduced(kept: readonly string[], change: Readonly<Record<string,
         const port = / dev (eth\d+)$/.exec(command)?.[1];
         return port === undefined || ends.has(`${name}:${port}`);
       });
-  return stringify(lab);
+  return stringify(lab, { aliasDuplicateObjects: false });
 }

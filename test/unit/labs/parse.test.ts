@@ -83,6 +83,11 @@ describe('what cannot be honoured is refused by line and name', () => {
       "lab.yml:7: topology.nodes.n.startup-config: 'startup-config' is not",
     ],
     [
+      'an alias',
+      wrong('      env: &e { A: b }\n      labels: *e\n'),
+      "lab.yml:8: the alias '*e' is not supported",
+    ],
+    [
       'a kind',
       'name: x\ntopology:\n  nodes:\n    n:\n      kind: nokia_srlinux\n',
       ':5: topology.nodes.n.kind: the kind',
