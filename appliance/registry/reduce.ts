@@ -16,8 +16,10 @@ import { tell } from './tell.ts';
 /** What the manager knows after `event`, and what it decided because of it. `now` never goes back. */
 export function reduce(state: State, config: RegistryConfig, event: Event, now: Millis): Step {
   const step = handle(state, config, event, now);
-  const left = leaveVips(step.state, touched(state, step.state));
-  const told = tell(left.state, touched(state, left.state));
+  if (step.state === state) return step;
+  const vips = touched(state, step.state);
+  const left = leaveVips(step.state, vips);
+  const told = tell(left.state, left.state === step.state ? vips : touched(state, left.state));
   const decisions = [...step.decisions, ...left.decisions, ...told.decisions];
   return { state: told.state, decisions };
 }

@@ -1,13 +1,17 @@
 /**
  * A persistent map with string keys: `with` and `without` give a new table and leave the old one as it was, at the cost of
- * one of its 256 shards. Two tables that came from one another are compared in time proportional to what differs, which is what
+ * one of its 1,024 shards. Two tables that came from one another are compared in time proportional to what differs, which is what
  * makes a whole wanted state cheap to hand around with 30,000 services in it.
  */
-const GROUPS = 16;
+const BITS = 5;
+const GROUPS = 1 << BITS;
 const SHARDS = GROUPS * GROUPS;
 type Shard<K extends string, V> = ReadonlyMap<K, V>;
-/** 16 groups of 16 shards: a change copies, and a comparison looks at, 32 references and not 256. */
+/** 32 groups of 32 shards: a change copies, and a comparison looks at, 64 references and not 1,024. */
 type Groups<K extends string, V> = readonly (readonly Shard<K, V>[])[];
+
+/** What every shard is in which there is nothing. */
+const NOTHING: ReadonlyMap<never, unknown> = new Map<never, never>();
 
 /** One key that differs between two tables; an absent side is undefined. */
 export interface Change<K extends string, V> {
@@ -32,12 +36,13 @@ export class Table<K extends string, V> {
 
   /** A table of these entries; a later one replaces an earlier one of the same key. */
   static from<K extends string, V>(entries: Iterable<readonly [K, V]>): Table<K, V> {
-    const shards = Array.from({ length: SHARDS }, () => new Map<K, V>());
-    for (const [key, value] of entries) shards[shardOf(key)]!.set(key, value);
-    const groups = Array.from({ length: GROUPS }, (_, at) => shards.slice(at * GROUPS, (at + 1) * GROUPS));
+    const shards = new Array<Map<K, V> | undefined>(SHARDS).fill(undefined);
+    for (const [key, value] of entries) (shards[shardOf(key)] ??= new Map()).set(key, value);
+    const all = shards.map(shard => shard ?? (NOTHING as Shard<K, V>));
+    const groups = Array.from({ length: GROUPS }, (_, at) => all.slice(at * GROUPS, (at + 1) * GROUPS));
     return new Table(
       groups,
-      shards.reduce((sum, shard) => sum + shard.size, 0),
+      all.reduce((sum, shard) => sum + shard.size, 0),
     );
   }
 
@@ -64,7 +69,7 @@ export class Table<K extends string, V> {
     if (!this.shard(index).has(key)) return this;
     const shard = new Map(this.shard(index));
     shard.delete(key);
-    return this.replace(index, shard, -1);
+    return this.replace(index, shard.size === 0 ? (NOTHING as Shard<K, V>) : shard, -1);
   }
 
   *keys(): IterableIterator<K> {
@@ -105,14 +110,14 @@ export class Table<K extends string, V> {
   }
 
   private shard(index: number): Shard<K, V> {
-    return this.groups[index >> 4]![index & 15]!;
+    return this.groups[index >> BITS]![index & (GROUPS - 1)]!;
   }
 
   private replace(index: number, shard: Shard<K, V>, growth: number): Table<K, V> {
     const groups = this.groups.slice();
-    const group = groups[index >> 4]!.slice();
-    group[index & 15] = shard;
-    groups[index >> 4] = group;
+    const group = groups[index >> BITS]!.slice();
+    group[index & (GROUPS - 1)] = shard;
+    groups[index >> BITS] = group;
     return new Table(groups, this.size + growth);
   }
 }

@@ -31,15 +31,23 @@ function alter<K, V>(map: ReadonlyMap<K, V> | undefined, key: K, value: V | unde
 export function putServices(state: State, server: ServerRecord, records: readonly ServiceRecord[]): State {
   let { vips, damped } = state;
   const services = new Map(server.services);
+  const changed = new Map<Address, Map<ServiceKey, ServiceRecord | undefined>>();
+  const note = (vip: Address, key: ServiceKey, record: ServiceRecord | undefined): void => {
+    const entries = changed.get(vip) ?? new Map<ServiceKey, ServiceRecord | undefined>();
+    changed.set(vip, entries.set(key, record));
+  };
   for (const record of records) {
     const before = services.get(record.spec.id);
     if (before === record) continue;
     if (before !== undefined && before.spec.vip !== record.spec.vip)
-      vips = putVip(vips, before.spec.vip, before.key, undefined);
+      note(before.spec.vip, before.key, undefined);
     services.set(record.spec.id, record);
-    vips = putVip(vips, record.spec.vip, record.key, record);
-    damped = record.flap.suppressed ? damped.with(record.key, true) : damped.without(record.key);
+    note(record.spec.vip, record.key, record);
+    if (record.flap.suppressed) damped = damped.with(record.key, true);
+    else if (before?.flap.suppressed) damped = damped.without(record.key);
   }
+  if (changed.size === 0 && state.servers.get(server.id) === server) return state;
+  for (const [vip, entries] of changed) vips = putVip(vips, vip, entries);
   return { ...state, servers: state.servers.with(server.id, { ...server, services }), vips, damped };
 }
 
@@ -52,7 +60,7 @@ export function dropService(state: State, record: ServiceRecord): State {
   return {
     ...state,
     servers: servers ?? state.servers,
-    vips: putVip(state.vips, record.spec.vip, record.key, undefined),
+    vips: putVip(state.vips, record.spec.vip, [[record.key, undefined]]),
     damped: state.damped.without(record.key),
   };
 }
@@ -87,12 +95,16 @@ export function putLease(
   };
 }
 
+/** `vips` with these services of one VIP set, or deleted when undefined. */
 function putVip(
   vips: State['vips'],
   vip: Address,
-  key: ServiceKey,
-  record: ServiceRecord | undefined,
+  entries: Iterable<readonly [ServiceKey, ServiceRecord | undefined]>,
 ): State['vips'] {
-  const services = alter(vips.get(vip), key, record);
+  const services = new Map(vips.get(vip));
+  for (const [key, record] of entries) {
+    if (record === undefined) services.delete(key);
+    else services.set(key, record);
+  }
   return services.size === 0 ? vips.without(vip) : vips.with(vip, services);
 }
