@@ -15,10 +15,11 @@ const SERVERS = Object.fromEntries(
   Array.from({ length: 30 }, (_, index) => [`10.1.1.${index + 1}`, ['tcp/80 http www.cell 500']]),
 );
 
-/** Good bytes with some of them changed, cut or followed by others; or noise. */
+/** Good bytes with some of them changed, cut or followed by others; as they are; or noise. */
 const damaged = (good: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> =>
   fc.oneof(
     fc.uint8Array({ maxLength: 300 }),
+    good,
     fc
       .tuple(
         good,
