@@ -3,6 +3,7 @@
  * drivers see at a glance that there is nothing to do.
  */
 import type { PortRange } from '../../sdk/wire/model.ts';
+import type { ServiceKey, ServiceRecord } from '../registry/state.ts';
 import type { DirectoryServer, Farm, Member } from './wanted.ts';
 
 /** For two farms of the same key. */
@@ -41,6 +42,28 @@ const sameService = (one: DirectoryService, other: DirectoryService): boolean =>
 
 const sameRange = (one: PortRange, other: PortRange): boolean =>
   one.first === other.first && one.last === other.last;
+
+/** For the services of one VIP: whether nothing of what is derived from them differs. Half of all changes only note what was told. */
+export function sameServices(
+  one: ReadonlyMap<ServiceKey, ServiceRecord>,
+  other: ReadonlyMap<ServiceKey, ServiceRecord>,
+): boolean {
+  if (one.size !== other.size) return false;
+  for (const [key, left] of one) {
+    const right = other.get(key);
+    if (right === undefined || (left !== right && !sameRecord(left, right))) return false;
+  }
+  return true;
+}
+
+const sameRecord = (one: ServiceRecord, other: ServiceRecord): boolean =>
+  one.spec === other.spec &&
+  one.address === other.address &&
+  one.verdict === other.verdict &&
+  one.report === other.report &&
+  one.intent === other.intent &&
+  one.state === other.state &&
+  one.reason === other.reason;
 
 /** Whether two lists hold the same things in the same order. */
 function every<T>(one: readonly T[], other: readonly T[], same: (left: T, right: T) => boolean): boolean {

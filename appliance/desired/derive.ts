@@ -6,7 +6,7 @@ import type { Address } from '../../sdk/wire/address.ts';
 import { farmScore } from '../registry/score.ts';
 import type { ServiceKey, ServiceRecord, State } from '../registry/state.ts';
 import { Table } from '../registry/table.ts';
-import { sameFarm, sameServers } from './alike.ts';
+import { sameFarm, sameServers, sameServices } from './alike.ts';
 import { putChecks } from './checks.ts';
 import { directoryOf } from './directory.ts';
 import { farmsOf, isBalanced } from './farms.ts';
@@ -56,10 +56,15 @@ function changed(state: State, before: State | undefined): ReadonlySet<Address> 
   if (before === undefined) return new Set(state.vips.keys());
   const vips = new Set<Address>();
   if (before.stopping !== state.stopping) for (const vip of state.vips.keys()) vips.add(vip);
-  for (const { key } of state.vips.changesSince(before.vips)) vips.add(key);
+  for (const change of state.vips.changesSince(before.vips)) {
+    if (!sameServices(change.before ?? NO_RECORDS, change.after ?? NO_RECORDS)) vips.add(change.key);
+  }
   for (const { key } of state.reached.routes.changesSince(before.reached.routes)) vips.add(key);
-  for (const { key } of state.reached.farms.changesSince(before.reached.farms))
-    vips.add(key.slice(0, key.indexOf('|')) as Address);
+  for (const change of state.reached.farms.changesSince(before.reached.farms)) {
+    // Only whether a farm is carried at all is looked at, not by how many.
+    if (isCarried(change.before) !== isCarried(change.after))
+      vips.add(change.key.slice(0, change.key.indexOf('|')) as Address);
+  }
   return vips;
 }
 
@@ -103,7 +108,7 @@ function routeOf(
   const up = services.filter(record => record.state === 'up');
   if (state.stopping || up.length === 0) return undefined;
   const carried = (farm: Farm): boolean =>
-    farm.members.some(member => member.accepts) && (state.reached.farms.get(farm.key) ?? 0) > 0;
+    farm.members.some(member => member.accepts) && isCarried(state.reached.farms.get(farm.key));
   const ready = up.some(record => !isBalanced(record)) || [...farms.values()].some(carried);
   // Those that were up before a restart count, though nobody has checked them again: a metric that drops and rises moves clients.
   return ready
@@ -113,6 +118,8 @@ function routeOf(
       )
     : undefined;
 }
+
+const isCarried = (members: number | undefined): boolean => members !== undefined && members > 0;
 
 const serves = (state: State, services: readonly ServiceRecord[]): boolean =>
   !state.stopping && services.some(record => record.state === 'up');

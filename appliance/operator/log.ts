@@ -24,12 +24,15 @@ const STATE_LEVELS: Readonly<Record<string, LogLevel>> = {
 
 /** Logs one decision, at a level by its kind. */
 export function logDecision(log: Log, decision: Decision): void {
-  const { kind, reason, reply, end: _, ...about } = decision;
+  const { kind, reason, reply, server, name, service, vip } = decision;
   if (reason.code.startsWith('told-')) return;
   const level = (kind === 'service-state' ? STATE_LEVELS[reason.code] : LEVELS[kind]) ?? 'info';
   log(level, kind, {
-    ...about,
-    ...(reply && { session: reply.session }),
+    server,
+    name,
+    service,
+    vip,
+    session: reply?.session,
     code: reason.code,
     reason: reason.sentence,
   });

@@ -20,8 +20,7 @@ export function reduce(state: State, config: RegistryConfig, event: Event, now: 
   const vips = touched(state, step.state);
   const left = leaveVips(step.state, vips);
   const told = tell(left.state, left.state === step.state ? vips : touched(state, left.state));
-  const decisions = [...step.decisions, ...left.decisions, ...told.decisions];
-  return { state: told.state, decisions };
+  return { state: told.state, decisions: together(step.decisions, left.decisions, told.decisions) };
 }
 
 function handle(state: State, config: RegistryConfig, event: Event, now: Millis): Step {
@@ -120,12 +119,16 @@ function handleVerdict(
   });
 }
 
-/** The VIPs of which anything differs between two states: their services, their farms or their routes. */
+/** The VIPs of which anything differs between two states that decides what leaves and what is told: their services, their routes. */
 function touched(before: State, after: State): ReadonlySet<Address> {
   const vips = new Set<Address>();
   for (const { key } of after.vips.changesSince(before.vips)) vips.add(key);
   for (const { key } of after.reached.routes.changesSince(before.reached.routes)) vips.add(key);
-  for (const { key } of after.reached.farms.changesSince(before.reached.farms))
-    vips.add(key.slice(0, key.indexOf('|')) as Address);
   return vips;
 }
+
+/** All decisions in their order; most events have only their own. */
+const together = (...lists: (readonly Decision[])[]): readonly Decision[] => {
+  const [first = [], ...more] = lists.filter(list => list.length > 0);
+  return more.length === 0 ? first : first.concat(...more);
+};

@@ -37,7 +37,11 @@ export class Table<K extends string, V> {
   /** A table of these entries; a later one replaces an earlier one of the same key. */
   static from<K extends string, V>(entries: Iterable<readonly [K, V]>): Table<K, V> {
     const shards = new Array<Map<K, V> | undefined>(SHARDS).fill(undefined);
-    for (const [key, value] of entries) (shards[shardOf(key)] ??= new Map()).set(key, value);
+    for (const [key, value] of entries) {
+      const index = shardOf(key);
+      const shard = shards[index] ?? new Map<K, V>();
+      shards[index] = shard.set(key, value);
+    }
     const all = shards.map(shard => shard ?? (NOTHING as Shard<K, V>));
     const groups = Array.from({ length: GROUPS }, (_, at) => all.slice(at * GROUPS, (at + 1) * GROUPS));
     return new Table(

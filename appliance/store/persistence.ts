@@ -11,7 +11,7 @@ const DOCUMENTS = 32;
 /** How long changes are gathered before they are written. */
 const GATHER = 100;
 /** Writing takes one part in this many of the daemon's time at the most: syncing to disk blocks everything else. */
-const SHARE = 10;
+const SHARE = 20;
 /** So much of it, in ms, may come at once after a calm: a few changes are written without a wait. */
 const BURST = 100;
 
@@ -68,8 +68,8 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
   /** One document a turn, so that others get theirs between two; then a wait until the time for the next has been earned. */
   const turn = (): void => {
     timer = undefined;
-    look();
     const started = clock.now();
+    look();
     writeNext();
     const now = clock.now();
     credit = Math.min(BURST, credit + (started - creditAt) / SHARE) - (now - started);

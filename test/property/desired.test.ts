@@ -44,6 +44,16 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
       r =>
         void r.say(n, { type: 'deregister' }),
   ),
+  fc.tuple(server, fc.constantFrom('up', 'down', 'draining'), fc.integer({ min: 0, max: 3 })).map(
+    ([n, state, connections]): Action =>
+      r =>
+        void r.say(n, { type: 'report', reports: [{ service: 1, state, connections, load: 0 }] } as never),
+  ),
+  server.map(
+    (n): Action =>
+      r =>
+        void r.register(n),
+  ),
   fc.constant<Action>(r => void r.reachFarms()),
   fc.constant<Action>(r => void r.reachRoutes()),
   fc.integer({ min: 1, max: 5000 }).map(
