@@ -82,8 +82,14 @@ export async function flowFigures({ runs }: { readonly runs: number }): Promise<
     const waits = new Map<string, number[]>(Object.keys(events).map(name => [name, []]));
     for (let run = 0; run < runs; run++)
       for (const [name, happen] of Object.entries(events)) {
+        const logged = manager.log().length;
+        const before = manager;
         await happen(run);
-        const { alive, longest } = await check();
+        const { alive, lost: reasons, longest } = await check();
+        if (alive < COUNT) {
+          const log = manager === before ? manager.log().slice(logged) : manager.log();
+          console.log(`${name}, run ${run + 1}: lost ${JSON.stringify(reasons)}\n${log.slice(-2000)}`);
+        }
         lost.get(name)!.push(COUNT - alive);
         waits.get(name)!.push(longest);
       }
