@@ -42,7 +42,7 @@ export interface RegisterOptions {
   readonly install?: (lease: Lease, services: readonly ServicePlan[]) => Promise<void>;
   /** From an earlier run's `memory()`: the same leases are then claimed again. */
   readonly memory?: Memory;
-  /** Identity on plain TCP. Default: made of the machine-id and the name. */
+  /** Identity on plain TCP. Default: that of the memory's leases, else made of the machine-id (or, without one, at random) and the name. */
   readonly server?: ServerId;
   /** Aborting it stops the registration. */
   readonly signal?: AbortSignal;
@@ -72,7 +72,7 @@ export class Registration extends EventEmitter<RegistrationEvents> {
     if (options.services.length === 0) throw invalid('services', [], 'at least one service');
     this.server =
       options.tls === undefined
-        ? (options.server ?? plainIdentity(this.name))
+        ? (options.server ?? options.memory?.leases[0]?.lease.server ?? plainIdentity(this.name))
         : certifiedIdentity(options.tls);
     const own = options.addresses?.map(text => {
       const address = parseAddress(text);
