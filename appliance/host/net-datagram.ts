@@ -45,7 +45,8 @@ export const datagram: Net['datagram'] = (at, onDatagram, onError) => {
   });
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
-    socket.bind({ address: at.address, port: at.port, exclusive: true }, () => {
+    const own = at.zone === undefined ? at.address : `${at.address}%${at.zone}`;
+    socket.bind({ address: own, port: at.port, exclusive: true }, () => {
       socket.off('error', reject);
       socket.on('error', error => onError(oneSentence(error)));
       const stopJoining = join(socket, family, at.groups ?? [], at.interfaces, onError);

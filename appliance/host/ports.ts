@@ -149,10 +149,14 @@ export interface Net {
   ): Promise<Listener>;
   /** Accepts streams at a path of the file system (mode 0660). */
   listenLocal(path: string, accept: (stream: Stream) => StreamHandlers): Promise<Listener>;
-  /** Opens a UDP socket. `groups` are joined on `interfaces` (all when absent). `receiveBuffer` in bytes. */
+  /**
+   * Opens a UDP socket. `zone`: the interface of a link-local address. `groups` are joined on `interfaces` (all when absent).
+   * `receiveBuffer` in bytes.
+   */
   datagram(
     at: {
       readonly address: Address;
+      readonly zone?: string;
       readonly port: number;
       readonly groups?: readonly Address[];
       readonly interfaces?: readonly string[];

@@ -1,7 +1,8 @@
 /**
  * The sockets of anycast ARP over UDP. An answer must come from the address that the query went to (docs/protocol.md §7.3), and the
  * kernel picks the source of a socket that is bound to no address by the way out; so each of the host's own addresses has its socket.
- * What the data plane redirects from a VIP comes to one of these, and leaves as from the VIP again.
+ * What the data plane redirects from a VIP comes to one of these, and leaves as from the VIP again. On a link between routers that
+ * may well be a link-local address: OSPFv3 needs no other.
  */
 import { type Address, address, familyOf } from '../../sdk/wire/address.ts';
 import { WELL_KNOWN } from '../../sdk/wire/messages.ts';
@@ -31,8 +32,8 @@ export class UdpSockets {
   private readonly port: number;
   private readonly log: Log;
   private readonly onDatagram: OnDatagram;
-  /** Undefined while one is being opened. */
-  private readonly sockets = new Map<Address, DatagramSocket | undefined>();
+  /** By address, a link-local one with its interface (`fe80::1%eth1`). Undefined while one is being opened. */
+  private readonly sockets = new Map<string, DatagramSocket | undefined>();
   private closed = false;
 
   private constructor(net: Net, port: number, log: Log, onDatagram: OnDatagram) {
@@ -64,10 +65,12 @@ export class UdpSockets {
 
   /** Opens sockets for addresses that have come, and closes those of addresses that went. Call it every second or so. */
   update(links: readonly Link[], isVip: (address: Address) => boolean): void {
-    const own = new Set<Address>();
+    const own = new Map<string, { readonly at: Address; readonly zone?: string }>();
     for (const link of links) {
-      for (const { address: one } of link.addresses) {
-        if (own.size < MOST_ADDRESSES && !isVip(one) && !/^(127\.|::1$|fe[89ab])/.test(one)) own.add(one);
+      for (const { address: at } of link.addresses) {
+        if (own.size >= MOST_ADDRESSES || isVip(at) || /^(127\.|::1$)/.test(at)) continue;
+        if (/^fe[89ab]/.test(at)) own.set(`${at}%${link.name}`, { at, zone: link.name });
+        else own.set(at, { at });
       }
     }
     for (const [bound, socket] of this.sockets) {
@@ -75,13 +78,13 @@ export class UdpSockets {
       socket.close();
       this.sockets.delete(bound);
     }
-    for (const one of own) {
-      if (this.sockets.has(one)) continue;
-      this.sockets.set(one, undefined);
-      this.bind(one).catch(error => {
+    for (const [key, { at, zone }] of own) {
+      if (this.sockets.has(key)) continue;
+      this.sockets.set(key, undefined);
+      this.bind(at, zone === undefined ? {} : { zone }).catch(error => {
         // An IPv6 address that is still tentative, most likely: it is tried again.
-        this.sockets.delete(one);
-        this.log('debug', 'responder-bind', { address: one, sentence: (error as Error).message });
+        this.sockets.delete(key);
+        this.log('debug', 'responder-bind', { address: key, sentence: (error as Error).message });
       });
     }
   }
@@ -94,7 +97,11 @@ export class UdpSockets {
 
   private async bind(
     at: Address,
-    more: { readonly groups?: readonly Address[]; readonly interfaces?: readonly string[] } = {},
+    more: {
+      readonly zone?: string;
+      readonly groups?: readonly Address[];
+      readonly interfaces?: readonly string[];
+    } = {},
   ): Promise<void> {
     let socket: DatagramSocket | undefined;
     socket = await this.net.datagram(
@@ -104,7 +111,7 @@ export class UdpSockets {
       error => this.log('debug', 'responder-datagram', { sentence: error, family: familyOf(at) }),
     );
     if (this.closed) socket.close();
-    else this.sockets.set(at, socket);
+    else this.sockets.set(more.zone === undefined ? at : `${at}%${more.zone}`, socket);
   }
 }
 
