@@ -2,7 +2,16 @@
  * The lab's mission authority and a certificate for each manager and server, in .lab/pki/NODE, where containerlab.yml binds them
  * from. Made once for a checkout: nothing secret is at stake, and the keys never leave the machine.
  */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createExec } from '../appliance/host/exec.ts';
 import { createFiles } from '../appliance/host/files.ts';
@@ -13,7 +22,9 @@ import type { Node, Topology } from './topology/model.ts';
 
 const MISSION = 'bivouac-lab';
 /** All VIPs of the reference network. */
-const VIPS = '10.255.0.0/16';
+const VIPS = ['10.255.0.0/16', 'fd00:255::/64'];
+/** What the certificates there are good for: they are made anew when a node's file asks for more. */
+const CLAIMS = 'claims.json';
 
 /** What of an agent's file says what its server must be permitted. */
 interface AgentFile {
@@ -28,16 +39,28 @@ interface AgentFile {
 export async function ensurePki(root: string, topology: Topology): Promise<void> {
   const holders = [...topology.nodes.values()].filter(node => ['appliance', 'server'].includes(node.group));
   const goal = join(root, '.lab/pki');
-  if (holders.every(node => existsSync(pairPaths(join(goal, node.name), node.name).certificate))) return;
+  const claims = new Map(holders.map(node => [node.name, JSON.stringify(permits(node))]));
+  const known = readClaims(join(goal, CLAIMS));
+  if ([...claims].every(([name, claim]) => known[name] === claim)) return;
   mkdirSync(join(root, '.lab'), { recursive: true });
   const made = mkdtempSync(join(root, '.lab/pki-'));
   await makeAll(made, holders);
+  writeFileSync(join(made, CLAIMS), JSON.stringify(Object.fromEntries(claims)));
   rmSync(goal, { recursive: true, force: true });
   try {
     renameSync(made, goal);
   } catch (error) {
     rmSync(made, { recursive: true });
     if (!existsSync(goal)) throw error;
+  }
+}
+
+/** Node → what its certificate permits, as text. */
+function readClaims(path: string): Readonly<Record<string, string>> {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>;
+  } catch {
+    return {};
   }
 }
 
@@ -71,7 +94,7 @@ function permits(node: Node): {
   return {
     roles: ['server'],
     names: unique(services.map(service => service.name)),
-    vips: [VIPS],
+    vips: VIPS,
     ports: unique(services.map(({ transport = 'tcp', ports }) => `${transport}/${ports}`)),
   };
 }

@@ -1,6 +1,7 @@
 /** All scenarios by name. The first is what `npm run lab` plays. */
 import type { Scenario } from '../scenario/scenario.ts';
+import { ipv6 } from './ipv6.ts';
 import { network } from './network.ts';
 import { story } from './story.ts';
 
-export const scenarios: Readonly<Record<string, Scenario>> = { story, network };
+export const scenarios: Readonly<Record<string, Scenario>> = { story, network, ipv6 };
