@@ -165,8 +165,11 @@ export const learned = (router: Router, family: 4 | 6 = 4): readonly string[] =>
     .filter(line => /^\S/.test(line))
     .map(line => line.split(' ')[0]!);
 
-/** Waits until a router has learned a VIP, or no longer has. */
-export const untilLearned = (router: Router, vip: string, there = true, timeout = 10_000): Promise<boolean> =>
+/**
+ * Waits until a router has learned a VIP, or no longer has. ospfd may hold a router LSA back for seconds on a machine that is busy: what is
+ * asked here is that it gets there.
+ */
+export const untilLearned = (router: Router, vip: string, there = true, timeout = 30_000): Promise<boolean> =>
   poll(
     () => learned(router).includes(vip) === there,
     timeout,
