@@ -1,4 +1,4 @@
-/** The lab as a user runs it: the story is played to its end, every step good, and the machine is as it was. */
+/** The lab as a user runs it: each scenario is played to its end, every step good, and the machine is as it was. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,20 +9,20 @@ import { poll } from '../../labs/scenario/poll.ts';
 import type { Report } from '../../labs/scenario/report.ts';
 import { holdings, hostSnapshot, namespacesOf, ROOT } from '../support/lab.ts';
 
-const id = `story-${process.pid}`;
+const ids: string[] = [];
 const scratch = mkdtempSync(join(tmpdir(), 'bivouac-story-'));
-const file = join(scratch, 'report.json');
 
 afterAll(async () => {
-  await takeDown(id);
+  for (const id of ids) await takeDown(id);
   rmSync(scratch, { recursive: true });
 });
 
 /** Runs the lab's command line; `onText` sees stdout as it grows. */
 function play(
+  words: readonly string[],
   onText: (text: string) => void,
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  const args = [join(ROOT, 'dist/lab.mjs'), '--json', file, '--lab', id];
+  const args = [join(ROOT, 'dist/lab.mjs'), ...words];
   // Not from the project's directory: the lab must find its files by itself.
   const child = spawn(process.execPath, args, { cwd: scratch, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
@@ -40,28 +40,39 @@ function play(
   });
 }
 
-test('the story is played to its end, and nothing is left behind', { timeout: 240_000 }, async () => {
-  const before = hostSnapshot();
-  let spaces: readonly string[] = [];
-  const { status, stdout, stderr } = await play(text => {
-    if (spaces.length === 0 && text.includes('25 nodes up')) spaces = namespacesOf(id);
-  });
-  const failed = /^.* FAIL .*\n.*/m.exec(stdout)?.[0];
-  // What a killed run of somebody else has left is cleared away, and told.
-  const complaints = stderr.replaceAll(/^took down .*\n/gm, '');
-  expect({ status, failed, complaints }, stdout).toEqual({ status: 0, failed: undefined, complaints: '' });
+test.each([
+  ['story', [], 16],
+  ['network', ['run', 'network'], 5],
+  ['ipv6', ['run', 'ipv6'], 6],
+] as const)(
+  '%s: played to its end, and nothing is left behind',
+  { timeout: 240_000 },
+  async (name, words, steps) => {
+    const id = `${name}-${process.pid}`;
+    ids.push(id);
+    const file = join(scratch, `${name}.json`);
+    const before = hostSnapshot();
+    let spaces: readonly string[] = [];
+    const { status, stdout, stderr } = await play([...words, '--json', file, '--lab', id], text => {
+      if (spaces.length === 0 && text.includes('25 nodes up')) spaces = namespacesOf(id);
+    });
+    const failed = /^.* FAIL .*\n.*/m.exec(stdout)?.[0];
+    // What a killed run of somebody else has left is cleared away, and told.
+    const complaints = stderr.replaceAll(/^took down .*\n/gm, '');
+    expect({ status, failed, complaints }, stdout).toEqual({ status: 0, failed: undefined, complaints: '' });
 
-  const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
-  expect(report.ok).toBe(true);
-  expect(report.steps).toHaveLength(16);
-  expect(report.steps.filter(step => !step.ok)).toEqual([]);
-  expect(stdout.match(/^ ?\d+ {2}ok/gm)).toHaveLength(report.steps.length);
-  expect(stdout).toMatch(/^story: 16 steps, all good, [\d.]+ s\n$/m);
-  for (const { measured } of report.steps)
-    for (const [name, value] of Object.entries(measured)) expect(value, name).not.toBeNaN();
+    const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
+    expect(report).toMatchObject({ scenario: name, ok: true });
+    expect(report.steps).toHaveLength(steps);
+    expect(report.steps.filter(step => !step.ok)).toEqual([]);
+    expect(stdout.match(/^ ?\d+ {2}ok/gm)).toHaveLength(steps);
+    expect(stdout).toMatch(new RegExp(`^${name}: ${steps} steps, all good, [\\d.]+ s\\n$`, 'm'));
+    // What is no number becomes null in JSON.
+    for (const { measured } of report.steps) expect(Object.values(measured)).not.toContain(null);
 
-  expect(spaces).toHaveLength(25);
-  expect(await poll('all is gone', () => holdings(id, spaces).length === 0)).toBe(true);
-  expect(hostSnapshot()).toEqual(before);
-  expect(existsSync(join(scratch, '.lab'))).toBe(false);
-});
+    expect(spaces).toHaveLength(25);
+    expect(await poll('all is gone', () => holdings(id, spaces).length === 0)).toBe(true);
+    expect(hostSnapshot()).toEqual(before);
+    expect(existsSync(join(scratch, '.lab'))).toBe(false);
+  },
+);
