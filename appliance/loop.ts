@@ -2,16 +2,21 @@
  * The loop in the middle of design's picture: events go in one at a time and the registry reduces each; at the end of the turn the
  * wanted state is derived from all of them together, and what follows is handed out. All state of the manager is here.
  *
- * One event alone is handed out at once, in the turn in which it came. Of a thousand that came in one turn the drivers see one change.
+ * What comes alone is handed out in the turn in which it came. In a crowd (the network is back after a power cut, and ten thousand
+ * servers register) the turns of a few ms share one hand-out, since each costs the drivers a transaction; a loss never waits for it.
  */
 import { type Derived, type DesiredConfig, derive } from './desired/derive.ts';
-import type { Clock, Timer } from './host/ports.ts';
+import type { Clock, Millis, Timer } from './host/ports.ts';
 import type { RegistryConfig } from './registry/config.ts';
 import type { Decision } from './registry/decision.ts';
 import type { Event } from './registry/events.ts';
 import { reduce } from './registry/reduce.ts';
 import type { State } from './registry/state.ts';
 import { emptyState } from './registry/update.ts';
+
+/** Events since the last hand-out that make a crowd, and how far apart hand-outs are then. */
+const CROWD = 4;
+const GATHER: Millis = 8;
 
 export interface Rules {
   readonly registry: RegistryConfig;
@@ -27,7 +32,7 @@ export interface Loop {
   configure(rules: Rules): void;
   /** After the last event. */
   readonly state: State;
-  /** What was handed out last: at the most one turn behind `state`. */
+  /** What was handed out last: a turn or, in a crowd, some ms behind `state`. */
   readonly derived: Derived;
 }
 
@@ -35,7 +40,7 @@ export function createLoop(options: {
   readonly rules: Rules;
   readonly clock: Clock;
   readonly onDecision: (decision: Decision) => void;
-  /** Once a turn in which something changed. */
+  /** After a turn in which something changed. */
   readonly onDerived: (derived: Derived) => void;
 }): Loop {
   const { clock, onDecision, onDerived } = options;
@@ -43,25 +48,43 @@ export function createLoop(options: {
   let derived = derive(emptyState(), rules.desired);
   let { state } = derived;
   let turn: Timer | undefined;
+  let events = 0;
+  let lost = false;
+  let handedOut = Number.NEGATIVE_INFINITY;
   const waiting: Event[] = [];
   let busy = false;
 
   const handle = (event: Event): void => {
     const step = reduce(state, rules.registry, event, clock.now());
     state = step.state;
-    if (state !== derived.state) turn ??= clock.after('derive', 0, settle);
+    events++;
+    if (isLoss(event) && !lost) {
+      lost = true;
+      turn?.cancel();
+      turn = undefined;
+    }
+    if (state !== derived.state) turn ??= clock.after('derive', 0, endTurn);
     for (const decision of step.decisions) onDecision(decision);
+  };
+
+  const endTurn = (): void => {
+    const early = handedOut + GATHER - clock.now();
+    if (events >= CROWD && early > 0 && !lost) turn = clock.after('derive', early, settle);
+    else settle();
   };
 
   const settle = (): void => {
     turn?.cancel();
     turn = undefined;
+    events = 0;
+    lost = false;
     if (state !== derived.state) handOut(false);
   };
 
   const handOut = (anew: boolean): void => {
     derived = derive(state, rules.desired, derived, anew);
     onDerived(derived);
+    handedOut = clock.now();
   };
 
   return {
@@ -88,3 +111,7 @@ export function createLoop(options: {
     },
   };
 }
+
+/** Whether clients may be sent where nobody answers until it is handed out. */
+const isLoss = (event: Event): boolean =>
+  event.type === 'session-ended' || (event.type === 'verdict' && event.outcome === 'fail');

@@ -1,0 +1,106 @@
+/** When the loop hands out what follows from its events. */
+import { expect, test } from 'vitest';
+import type { Derived } from '../../../appliance/desired/derive.ts';
+import { createLoop } from '../../../appliance/loop.ts';
+import { address } from '../../../sdk/wire/address.ts';
+import type { ServerMessage } from '../../../sdk/wire/messages.ts';
+import { ANYTHING, registryConfig, serverId, sessionOf } from '../../support/registry.ts';
+import { VirtualClock } from '../../support/virtual.ts';
+
+function rig() {
+  const clock = new VirtualClock();
+  const handedOut: Derived[] = [];
+  const decided: string[] = [];
+  const loop = createLoop({
+    rules: { registry: registryConfig(), desired: { metric: () => 20 } },
+    clock,
+    onDecision: ({ kind }) => void decided.push(kind),
+    onDerived: derived => void handedOut.push(derived),
+  });
+  const register = (number: number): void =>
+    loop.dispatch({
+      type: 'message',
+      session: sessionOf(number),
+      claims: ANYTHING,
+      peer: address('10.1.0.1'),
+      message: {
+        type: 'register',
+        transaction: 1,
+        versions: [1, 1],
+        server: serverId(number),
+        name: `server${number}`,
+        addresses: [address('10.1.0.1')],
+        epoch: 1,
+        heartbeat: 0,
+        leases: [],
+        software: 'test',
+      } satisfies ServerMessage,
+    });
+  const crowd = (first: number): void => {
+    for (let number = first; number < first + 10; number++) register(number);
+  };
+  const lose = (number: number): void =>
+    loop.dispatch({
+      type: 'session-ended',
+      session: sessionOf(number),
+      reason: { code: 'closed', sentence: 'closed' },
+    });
+  return { clock, loop, handedOut, decided, register, crowd, lose };
+}
+
+test('an event is decided at once and handed out in its turn', () => {
+  const { clock, loop, handedOut, decided, register } = rig();
+  register(1);
+  expect([decided, handedOut.length, loop.state.servers.size]).toEqual([['server-registered'], 0, 1]);
+  clock.advanceSync(0);
+  expect(handedOut.map(({ state }) => state)).toEqual([loop.state]);
+  register(2);
+  clock.advanceSync(0);
+  expect(handedOut.length).toBe(2);
+});
+
+test('all of one turn is handed out once', () => {
+  const { clock, loop, handedOut, crowd } = rig();
+  crowd(1);
+  clock.advanceSync(0);
+  expect(handedOut.map(({ state }) => state)).toEqual([loop.state]);
+  expect(clock.pending).toEqual([]);
+});
+
+test('a crowd is handed out every few ms, and its last is not forgotten', () => {
+  const { clock, loop, handedOut, crowd } = rig();
+  for (let turn = 0; turn < 20; turn++) {
+    crowd(1 + turn * 10);
+    clock.advanceSync(1);
+  }
+  expect(handedOut.length).toBe(3);
+  clock.advanceSync(8);
+  expect(handedOut.length).toBe(4);
+  expect(handedOut.at(-1)!.state).toBe(loop.state);
+  expect(clock.pending).toEqual([]);
+});
+
+test('a loss waits for no crowd', () => {
+  const { clock, loop, handedOut, crowd, lose } = rig();
+  crowd(1);
+  clock.advanceSync(0);
+  crowd(11);
+  clock.advanceSync(1);
+  expect(handedOut.length).toBe(1);
+  lose(1);
+  clock.advanceSync(0);
+  expect(handedOut.length).toBe(2);
+  expect(handedOut.at(-1)!.state).toBe(loop.state);
+  clock.advanceSync(100);
+  expect(handedOut.length).toBe(2);
+});
+
+test('settle hands out at once and only once; what changes nothing is not handed out', () => {
+  const { clock, loop, handedOut, register } = rig();
+  register(1);
+  loop.settle();
+  loop.settle();
+  loop.dispatch({ type: 'tick' });
+  clock.advanceSync(100);
+  expect(handedOut.length).toBe(1);
+});
