@@ -4,17 +4,26 @@
 import { commands, usage } from './commands.ts';
 import { readOptions, UsageError } from './options.ts';
 
+/** One Ctrl-C may come twice, from the terminal and from npm; after so many milliseconds it is another one. */
+const IMPATIENCE = 1000;
+
 const stop = new AbortController();
 if (process.argv[2] === 'exec')
   // Ctrl-C reaches the program in the node as well, and is meant for it alone.
   process.on('SIGINT', () => {});
-else
+else {
+  let since = 0;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
-      // The second time it is meant: the nodes end with this process.
-      if (stop.signal.aborted) process.exit(130);
-      stop.abort(new Error(`interrupted by ${signal}`));
+      if (!stop.signal.aborted) {
+        since = performance.now();
+        stop.abort(new Error(`interrupted by ${signal}`));
+      } else if (performance.now() - since > IMPATIENCE) {
+        // The second time it is meant: the nodes end with this process.
+        process.exit(130);
+      }
     });
+}
 
 let status = 0;
 try {

@@ -146,6 +146,8 @@ describe('interrupted', () => {
       _when.startsWith('while') ? processesOf(id).length > 3 : isTime(output()),
     );
     const spaces = namespacesOf(id);
+    // As a terminal and npm do it: both tell.
+    child.kill(signal);
     child.kill(signal);
     expect(await ended).toBe(130);
     expect(output()).toContain(`interrupted by ${signal}`);
