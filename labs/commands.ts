@@ -66,10 +66,10 @@ export const commands: Readonly<Record<string, Command>> = {
   },
 
   async down(_words, options) {
-    await tidy();
     const id = nameOf(options);
     const there = list().includes(id);
     await takeDown(id);
+    await tidy();
     console.log(there ? `lab '${id}' is down` : `no lab named '${id}' was up`);
     return 0;
   },
