@@ -17,6 +17,9 @@ type Request = Extract<ServerMessage, { type: 'lease-request' }>;
 type Renewal = Extract<ServerMessage, { type: 'lease-renew' }>;
 type Release = Extract<ServerMessage, { type: 'lease-release' }>;
 
+/** Signed anew whenever it is sent. */
+const UNSIGNED = new Uint8Array(0);
+
 /** All leases that a server holds. */
 export const leasesOf = (state: State, server: ServerRecord): readonly LeaseRecord[] =>
   (state.holdings.get(server.id) ?? []).map(vip => state.leases.get(vip)!.get(server.id)!);
@@ -231,7 +234,7 @@ function grant(
     epoch: server.epoch,
     duration: config.leaseDuration,
     shared: terms.shared,
-    signature: new Uint8Array(0),
+    signature: UNSIGNED,
   };
   return {
     state: putLease(state, vip, server.id, {

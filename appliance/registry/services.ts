@@ -4,6 +4,7 @@
 import { familyOf } from '../../sdk/wire/address.ts';
 import type { RefusalCode, ServerMessage } from '../../sdk/wire/messages.ts';
 import type { Report, Service } from '../../sdk/wire/model.ts';
+import { compact, sameService } from './compact.ts';
 import type { RegistryConfig } from './config.ts';
 import { CALM } from './damping.ts';
 import { settle, stateChange, UNCHECKED } from './decide.ts';
@@ -49,26 +50,24 @@ export function registerService(
   if (fault !== undefined)
     return { state, decisions: [refused(session, transaction, fault[0], fault[1], about)] };
   const before = server.services.get(spec.id);
-  const known = before !== undefined && sameSpec(before.spec, spec) ? before : undefined;
+  const known = before !== undefined && sameService(before.spec, spec) ? before : undefined;
   const address = server.addresses.find(each => familyOf(each) === familyOf(spec.vip))!;
   const goesOn =
     before !== undefined &&
     before.intent !== 'withdraw' &&
     sameCheck({ address: before.address, service: before.spec }, { address, service: spec });
   const draft: ServiceRecord = {
-    ...(known ?? {
-      key: serviceKey(server.id, spec.id),
-      server: server.id,
-      verdict: goesOn ? before.verdict : firstVerdict(spec, now),
-      report: undefined,
-      flap: before?.flap ?? CALM,
-      state: 'pending',
-      reason: UNCHECKED,
-      since: now,
-    }),
-    spec,
+    key: before?.key ?? serviceKey(server.id, spec.id),
+    server: server.id,
+    spec: known?.spec ?? compact(spec, state.vips.get(spec.vip)?.values() ?? []),
     address,
+    verdict: known?.verdict ?? (goesOn ? before.verdict : firstVerdict(spec, now)),
+    report: known?.report,
     intent: 'serve',
+    flap: before?.flap ?? CALM,
+    state: known?.state ?? 'pending',
+    reason: known?.reason ?? UNCHECKED,
+    since: known?.since ?? now,
     told: undefined,
   };
   const record = settle(draft, server, now, config);
@@ -296,5 +295,3 @@ function conflictOf(
   }
   return undefined;
 }
-
-const sameSpec = (one: Service, other: Service): boolean => JSON.stringify(one) === JSON.stringify(other);
