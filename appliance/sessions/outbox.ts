@@ -6,7 +6,7 @@ import type { Stream } from '../host/ports.ts';
 
 export class Outbox {
   private readonly stream: Stream;
-  private parts: Uint8Array[] = [];
+  private parts: Uint8Array[] | undefined;
   private bytes = 0;
 
   constructor(stream: Stream) {
@@ -16,7 +16,9 @@ export class Outbox {
   /** Takes a message; true when it is the first since the last `flush`, which the caller then sees to. */
   put(message: Uint8Array): boolean {
     this.bytes += message.length;
-    return this.parts.push(message) === 1;
+    if (this.parts === undefined) this.parts = [message];
+    else this.parts.push(message);
+    return this.parts.length === 1;
   }
 
   /** Bytes that the kernel has not taken yet. */
@@ -26,8 +28,8 @@ export class Outbox {
 
   flush(): void {
     const { parts } = this;
-    if (parts.length === 0) return;
-    this.parts = [];
+    if (parts === undefined) return;
+    this.parts = undefined;
     const whole = parts.length === 1 ? parts[0]! : join(parts, this.bytes);
     this.bytes = 0;
     this.stream.write(whole);

@@ -18,7 +18,7 @@ import { encodeRegistration } from '../../sdk/wire/registration.ts';
 import { RegistrationParser } from '../../sdk/wire/stream.ts';
 import type { Millis, Stream, StreamHandlers } from '../host/ports.ts';
 import type { Reason } from '../registry/state.ts';
-import { Heartbeats } from './heartbeats.ts';
+import { type HeartbeatOwner, Heartbeats } from './heartbeats.ts';
 import { Bucket, type SessionLimits } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import type { Wheel } from './wheel.ts';
@@ -44,7 +44,7 @@ export interface SessionOwner {
 /** What a peer may still send, unread, while it takes in why its session ended. */
 const DISCARD = 256 * 1024;
 
-export class Session implements StreamHandlers {
+export class Session implements StreamHandlers, HeartbeatOwner {
   private readonly stream: Stream;
   private readonly outbox: Outbox;
   private readonly owner: SessionOwner;
@@ -67,19 +67,7 @@ export class Session implements StreamHandlers {
     this.owner = owner;
     this.bytes = new Bucket(limits.bytes, now);
     this.messages = new Bucket(limits.messages, now);
-    this.heartbeats = new Heartbeats(wheel, now, limits, {
-      now: () => owner.now(),
-      beat: sequence => {
-        owner.heartbeat('sent');
-        this.write({ type: 'heartbeat', sequence });
-      },
-      working: () => this.queued,
-      overdue: reason => {
-        if (reason.code === 'register-timeout') this.dismiss('out-of-order', reason);
-        else if (reason.code === 'message-timeout') this.dismiss('limit', reason);
-        else this.drop(reason);
-      },
-    });
+    this.heartbeats = new Heartbeats(wheel, now, limits, this);
   }
 
   onData(bytes: Uint8Array): void {
@@ -156,6 +144,25 @@ export class Session implements StreamHandlers {
   reject(code: RefusalCode, sentence: string, transaction = 0): void {
     this.owner.refused(code, sentence, 'session');
     this.dismiss(code, { code, sentence }, transaction);
+  }
+
+  now(): Millis {
+    return this.owner.now();
+  }
+
+  beat(sequence: number): void {
+    this.owner.heartbeat('sent');
+    this.write({ type: 'heartbeat', sequence });
+  }
+
+  working(): boolean {
+    return this.queued;
+  }
+
+  overdue(reason: Reason): void {
+    if (reason.code === 'register-timeout') this.dismiss('out-of-order', reason);
+    else if (reason.code === 'message-timeout') this.dismiss('limit', reason);
+    else this.drop(reason);
   }
 
   private next(): RegistrationMessage | 'none' | 'refused' {

@@ -9,7 +9,17 @@ import {
   WELL_KNOWN,
 } from '../../sdk/wire/messages.ts';
 import type { ServerId } from '../../sdk/wire/model.ts';
-import type { Clock, Listener, Log, Net, Peer, Stream, StreamHandlers, TlsIdentity } from '../host/ports.ts';
+import type {
+  Clock,
+  Listener,
+  Log,
+  Millis,
+  Net,
+  Peer,
+  Stream,
+  StreamHandlers,
+  TlsIdentity,
+} from '../host/ports.ts';
 import { claimsOf, UNLIMITED } from '../pki/claims.ts';
 import type { Claims, Event } from '../registry/events.ts';
 import type { Reason, SessionId } from '../registry/state.ts';
@@ -17,7 +27,7 @@ import { Admission, refuseRole } from './admission.ts';
 
 import { SessionCounters } from './counters.ts';
 import { SESSION_LIMITS, type SessionLimits } from './limits.ts';
-import { Session, transactionOf } from './session.ts';
+import { Session, type SessionOwner, transactionOf } from './session.ts';
 import { Wheel } from './wheel.ts';
 
 interface SessionsConfig {
@@ -62,23 +72,16 @@ const STOP_MS = 3000;
 /** Sessions that handle a slice each before the event loop looks at anything else. */
 const TURN = 64;
 
-interface Entry {
-  readonly session: Session;
-  readonly claims: Claims;
-  readonly peer: Address;
-  /** Whether the registry has heard of it. */
-  known: boolean;
-}
-
 export function createSessions(deps: SessionsDeps): Sessions {
   return new SessionTable(deps);
 }
 
+/** What other files see of it is Sessions; the rest is for its entries. */
 class SessionTable implements Sessions {
   readonly counters = new SessionCounters();
   private readonly deps: SessionsDeps;
-  private readonly limits: SessionLimits;
-  private readonly wheel: Wheel;
+  readonly limits: SessionLimits;
+  readonly wheel: Wheel;
   private readonly admission: Admission;
   private readonly entries = new Map<SessionId, Entry>();
   private readonly streams = new Set<Stream>();
@@ -175,48 +178,37 @@ class SessionTable implements Sessions {
     const refusal = this.admission.refuse(address) ?? refuseRole(peer);
     this.admission.add(address);
     this.streams.add(stream);
-    const session = this.open(stream, peer);
+    const entry = this.open(stream, peer);
     if (refusal === undefined) this.counters.accepted++;
-    else session.reject(refusal.code, refusal.sentence);
-    return {
-      onData: bytes => session.onData(bytes),
-      onClose: error => {
-        session.onClose(error);
-        this.admission.remove(address);
-        this.streams.delete(stream);
-        if (this.streams.size === 0) this.onEmpty?.();
-      },
-    };
+    else entry.session.reject(refusal.code, refusal.sentence);
+    return entry;
   }
 
-  private open(stream: Stream, { address: peer, certificate }: Peer): Session {
-    const { clock, identify } = this.deps;
+  private open(stream: Stream, { address: peer, certificate }: Peer): Entry {
     const id = `s${++this.lastId}` as SessionId;
-    const claims = certificate === undefined ? UNLIMITED : claimsOf(certificate, identify);
-    const session: Session = new Session(stream, {
-      limits: this.limits,
-      wheel: this.wheel,
-      now: () => clock.now(),
-      pass: message => this.pass(id, message),
-      queue: () => this.queue(session),
-      refused: (code, sentence, by) => {
-        if (by === 'registry') this.counters.countRefused(code);
-        else this.refused(code, sentence, { session: id, peer, subject: certificate?.subject });
-      },
-      unsent: () => {
-        if (this.unsent.push(session) === 1) clock.after('session-flush', 0, () => this.flush());
-      },
-      heartbeat: direction => this.counters.countHeartbeat(direction),
-      over: reason => this.over(id, reason),
-    });
-    this.entries.set(id, { session, claims, peer, known: false });
-    return session;
+    const claims = certificate === undefined ? UNLIMITED : claimsOf(certificate, this.deps.identify);
+    const entry = new Entry(this, stream, { id, claims, peer, subject: certificate?.subject });
+    this.entries.set(id, entry);
+    return entry;
   }
 
-  private pass(id: SessionId, message: ServerMessage): void {
-    const entry = this.entries.get(id);
-    if (entry === undefined || this.stopping) return;
-    const { session, claims, peer } = entry;
+  closed({ peer, stream }: Entry): void {
+    this.admission.remove(peer);
+    this.streams.delete(stream);
+    if (this.streams.size === 0) this.onEmpty?.();
+  }
+
+  now(): Millis {
+    return this.deps.clock.now();
+  }
+
+  later(session: Session): void {
+    if (this.unsent.push(session) === 1) this.deps.clock.after('session-flush', 0, () => this.flush());
+  }
+
+  pass(entry: Entry, message: ServerMessage): void {
+    const { id, session, claims, peer } = entry;
+    if (this.stopping || !this.entries.has(id)) return;
     entry.known = true;
     this.counters.messages++;
     try {
@@ -228,16 +220,14 @@ class SessionTable implements Sessions {
     }
   }
 
-  private over(id: SessionId, reason: Reason): void {
-    const entry = this.entries.get(id);
-    if (entry === undefined) return;
-    this.entries.delete(id);
+  over({ id, peer, known }: Entry, reason: Reason): void {
+    if (!this.entries.delete(id)) return;
     this.counters.countEnded(reason.code);
-    this.deps.log('info', 'session-ended', { session: id, peer: entry.peer, ...reason });
-    if (entry.known && !this.stopping) this.deps.emit({ type: 'session-ended', session: id, reason });
+    this.deps.log('info', 'session-ended', { session: id, peer, ...reason });
+    if (known && !this.stopping) this.deps.emit({ type: 'session-ended', session: id, reason });
   }
 
-  private refused(code: RefusalCode, sentence: string, about: Readonly<Record<string, unknown>>): void {
+  refused(code: RefusalCode, sentence: string, about: Readonly<Record<string, unknown>>): void {
     this.counters.countRefused(code);
     this.deps.log('warning', 'session-refused', { code, sentence, ...about });
   }
@@ -248,7 +238,7 @@ class SessionTable implements Sessions {
   }
 
   /** Sessions with more to read than a slice take turns, a few sessions at a time, between everything else. */
-  private queue(session: Session): void {
+  queue(session: Session): void {
     this.waiting.push(session);
     if (this.waiting.length === 1) this.nextTurn();
   }
@@ -259,5 +249,84 @@ class SessionTable implements Sessions {
       if (this.waiting.length > 0) this.nextTurn();
       for (const session of turn) session.work();
     });
+  }
+}
+
+/** A session and whose it is. Thousands are held for long: methods, where closures would take a kilobyte each time. */
+class Entry implements SessionOwner, StreamHandlers {
+  readonly id: SessionId;
+  readonly claims: Claims;
+  readonly peer: Address;
+  readonly stream: Stream;
+  readonly session: Session;
+  /** Whether the registry has heard of it. */
+  known = false;
+  private readonly table: SessionTable;
+  private readonly subject: string | undefined;
+
+  constructor(
+    table: SessionTable,
+    stream: Stream,
+    who: {
+      readonly id: SessionId;
+      readonly claims: Claims;
+      readonly peer: Address;
+      readonly subject: string | undefined;
+    },
+  ) {
+    this.table = table;
+    this.stream = stream;
+    this.id = who.id;
+    this.claims = who.claims;
+    this.peer = who.peer;
+    this.subject = who.subject;
+    this.session = new Session(stream, this);
+  }
+
+  get limits(): SessionLimits {
+    return this.table.limits;
+  }
+
+  get wheel(): Wheel {
+    return this.table.wheel;
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.session.onData(bytes);
+  }
+
+  onClose(error?: string): void {
+    this.session.onClose(error);
+    this.table.closed(this);
+  }
+
+  now(): Millis {
+    return this.table.now();
+  }
+
+  pass(message: ServerMessage): void {
+    this.table.pass(this, message);
+  }
+
+  queue(): void {
+    this.table.queue(this.session);
+  }
+
+  refused(code: RefusalCode, sentence: string, by: 'session' | 'registry'): void {
+    const { id: session, peer, subject } = this;
+    if (by === 'registry') this.table.counters.countRefused(code);
+    else this.table.refused(code, sentence, { session, peer, subject });
+  }
+
+  unsent(): void {
+    this.table.later(this.session);
+  }
+
+  heartbeat(direction: 'sent' | 'heard'): void {
+    this.table.counters.countHeartbeat(direction);
+  }
+
+  over(reason: Reason): void {
+    this.table.over(this, reason);
   }
 }
