@@ -3,13 +3,14 @@
  * changed, and gives the same result as without.
  */
 import type { Address } from '../../sdk/wire/address.ts';
+import { isBalanced, vipOf } from '../registry/carried.ts';
 import { farmScore } from '../registry/score.ts';
 import type { ServiceKey, ServiceRecord, State } from '../registry/state.ts';
 import { Table } from '../registry/table.ts';
 import { sameFarm, sameServers, sameServices } from './alike.ts';
 import { putChecks } from './checks.ts';
 import { directoryOf } from './directory.ts';
-import { farmsOf, isBalanced } from './farms.ts';
+import { farmsOf } from './farms.ts';
 import type { DirectoryServer, Farm, FarmKey, Wanted, WantedDirectory } from './wanted.ts';
 
 export interface DesiredConfig {
@@ -62,8 +63,7 @@ function changed(state: State, before: State | undefined): ReadonlySet<Address> 
   for (const { key } of state.reached.routes.changesSince(before.reached.routes)) vips.add(key);
   for (const change of state.reached.farms.changesSince(before.reached.farms)) {
     // Only whether a farm is carried at all is looked at, not by how many.
-    if (isCarried(change.before) !== isCarried(change.after))
-      vips.add(change.key.slice(0, change.key.indexOf('|')) as Address);
+    if (isCarried(change.before) !== isCarried(change.after)) vips.add(vipOf(change.key));
   }
   return vips;
 }

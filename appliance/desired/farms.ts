@@ -2,16 +2,10 @@
  * The farms of one VIP: which servers stand behind which of its ports.
  */
 import type { Address } from '../../sdk/wire/address.ts';
-import type { PortRange, Transport } from '../../sdk/wire/model.ts';
+import type { PortRange } from '../../sdk/wire/model.ts';
+import { farmKey, isBalanced } from '../registry/carried.ts';
 import type { ServiceRecord } from '../registry/state.ts';
 import type { Farm, FarmKey, Member } from './wanted.ts';
-
-export const farmKey = (vip: Address, transport: Transport, ports: PortRange): FarmKey =>
-  `${vip}|${transport}|${ports.first}-${ports.last}` as FarmKey;
-
-/** Whether the load balancer carries a service at all. */
-export const isBalanced = ({ spec }: ServiceRecord): boolean =>
-  spec.forward.mode !== 'none' && spec.forward.mode !== 'redirect';
 
 /** Whether a service is in its farm at all, and whether it takes new flows. */
 function membership(
@@ -39,7 +33,7 @@ export function farmsOf(
     if (how === undefined) continue;
     const { spec } = record;
     for (const ports of spec.ports) {
-      const key = farmKey(vip, spec.transport, ports);
+      const key = farmKey(vip, spec.transport, ports) as FarmKey;
       const farm = members.get(key) ?? { first: record, ports, members: [] };
       farm.members.push({
         server: record.server,

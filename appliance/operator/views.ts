@@ -2,8 +2,8 @@
  * What `bivouac show` shows, as rows: pure functions of what the manager knows.
  */
 import type { Derived } from '../desired/derive.ts';
-import { farmKey } from '../desired/farms.ts';
 import type { Millis } from '../host/ports.ts';
+import { farmKey } from '../registry/carried.ts';
 import { penaltyAt } from '../registry/damping.ts';
 import { farmScore, serverScore } from '../registry/score.ts';
 import type { ServiceRecord } from '../registry/state.ts';

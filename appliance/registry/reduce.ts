@@ -2,6 +2,7 @@
  * reduce(state, event, now) → state and decisions: the one place where events meet. Pure: no I/O, no clock, no randomness.
  */
 import type { Address } from '../../sdk/wire/address.ts';
+import { vipOf } from './carried.ts';
 import type { RegistryConfig } from './config.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
 import type { Event } from './events.ts';
@@ -119,11 +120,12 @@ function handleVerdict(
   });
 }
 
-/** The VIPs of which anything differs between two states that decides what leaves and what is told: their services, their routes. */
+/** The VIPs of which anything differs between two states that decides what leaves and what is told: their services, farms and routes. */
 function touched(before: State, after: State): ReadonlySet<Address> {
   const vips = new Set<Address>();
   for (const { key } of after.vips.changesSince(before.vips)) vips.add(key);
   for (const { key } of after.reached.routes.changesSince(before.reached.routes)) vips.add(key);
+  for (const { key } of after.reached.farms.changesSince(before.reached.farms)) vips.add(vipOf(key));
   return vips;
 }
 

@@ -1,7 +1,8 @@
 /**
- * Telling servers of their services' state: `up` only once the route is out, everything else at once.
+ * Telling servers of their services' state: `up` only once the data plane carries it and the route is out, everything else at once.
  */
 import type { Address } from '../../sdk/wire/address.ts';
+import { carriedIn } from './carried.ts';
 import type { Decision, Step } from './decision.ts';
 import { serverScore } from './score.ts';
 import type { ServiceRecord, State } from './state.ts';
@@ -13,11 +14,16 @@ export function tell(state: State, vips: Iterable<Address>): Step {
   let next = state;
   for (const vip of vips) {
     const told = new Map<ServiceRecord['server'], ServiceRecord[]>();
-    for (const record of next.vips.get(vip)?.values() ?? []) {
+    const services = [...(next.vips.get(vip)?.values() ?? [])];
+    let carried: ((record: ServiceRecord) => boolean) | undefined;
+    for (const record of services) {
       if (record.told === record.state) continue;
       const { session, name = '' } = next.servers.get(record.server) ?? {};
       if (session === undefined) continue;
-      if (record.state === 'up' && !next.reached.routes.has(vip)) continue;
+      if (record.state === 'up') {
+        carried ??= carriedIn(next.reached, services);
+        if (!next.reached.routes.has(vip) || !carried(record)) continue;
+      }
       const list = told.get(record.server) ?? [];
       list.push({ ...record, told: record.state });
       told.set(record.server, list);

@@ -66,6 +66,8 @@ const STOP_TIMEOUT = 2000;
 const STEADY = 5000;
 /** ms; whatever a manager says, no faster. */
 const LEAST_HEARTBEAT = 10;
+/** Leases in one `register` (docs/protocol.md, Limits). */
+const MAX_LEASES = 256;
 
 export class Session {
   state: SessionState = 'idle';
@@ -213,7 +215,10 @@ export class Session {
     const roamed = this.home !== undefined && this.home.address !== to.address;
     const epoch = roamed ? this.epoch + 1 : this.epoch;
     const { oldest, newest } = VERSION;
-    const leases = this.memory().leases.map(({ lease }) => lease);
+    // One message holds no more; the rest are asked for by their VIPs.
+    const leases = this.memory()
+      .leases.slice(0, MAX_LEASES)
+      .map(({ lease }) => lease);
     const addresses = this.ports.addresses(to).slice(0, 8);
     this.requests.ask(
       {

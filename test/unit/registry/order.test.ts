@@ -20,6 +20,16 @@ describe('order, up', () => {
     expect(told(registry.reachRoutes())).toEqual(['up']);
   });
 
+  test('a second server is told only when the farm has it, though the route is out already', () => {
+    const registry = new Registry();
+    registry.serve(1);
+    registry.verdict(1, 'pass');
+    registry.settle();
+    registry.serve(2);
+    expect(told(registry.verdict(2, 'pass'))).toEqual([]);
+    expect(told(registry.reachFarms())).toEqual(['up']);
+  });
+
   test('nothing is told of a service before its first check', () => {
     const registry = new Registry();
     const vip = registry.serve(1);
