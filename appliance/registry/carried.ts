@@ -16,23 +16,35 @@ export const vipOf = (key: string): Address => key.slice(0, key.indexOf('|')) as
 export const isBalanced = ({ spec }: ServiceRecord): boolean =>
   spec.forward.mode !== 'none' && spec.forward.mode !== 'redirect';
 
-const farmsOf = ({ spec }: ServiceRecord): string[] =>
-  spec.ports.map(ports => farmKey(spec.vip, spec.transport, ports));
-
 /**
  * Tells of the services of one VIP whether each is in all of its farms: by number, since a farm that has been reached with fewer
  * members than are to be in it lacks somebody.
  */
 export function carriedIn(
   reached: Reached,
-  services: Iterable<ServiceRecord>,
+  services: readonly ServiceRecord[],
 ): (record: ServiceRecord) => boolean {
-  const wanted = new Map<string, number>();
+  const full = new Map<string, boolean>();
+  const isFull = ({ spec }: ServiceRecord, ports: PortRange): boolean => {
+    const key = farmKey(spec.vip, spec.transport, ports);
+    const known = full.get(key);
+    if (known !== undefined) return known;
+    const found = (reached.farms.get(key) ?? 0) >= countMembers(services, spec.transport, ports);
+    full.set(key, found);
+    return found;
+  };
+  return record => !isBalanced(record) || record.spec.ports.every(ports => isFull(record, ports));
+}
+
+/** How many are to be in a farm: a server that is in twice at the same port is one member. */
+function countMembers(services: readonly ServiceRecord[], transport: Transport, ports: PortRange): number {
+  const members = new Set<string>();
   for (const record of services) {
-    if (!isBalanced(record) || (record.state !== 'up' && record.state !== 'draining')) continue;
-    for (const key of farmsOf(record)) wanted.set(key, (wanted.get(key) ?? 0) + 1);
+    const { state, spec, address } = record;
+    if (spec.transport !== transport || !isBalanced(record)) continue;
+    if (state !== 'up' && state !== 'draining') continue;
+    if (!spec.ports.some(({ first, last }) => first === ports.first && last === ports.last)) continue;
+    members.add(`${address}|${spec.targetPort || ports.first}`);
   }
-  return record =>
-    !isBalanced(record) ||
-    farmsOf(record).every(key => (reached.farms.get(key) ?? 0) >= (wanted.get(key) ?? 0));
+  return members.size;
 }

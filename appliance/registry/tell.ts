@@ -15,14 +15,13 @@ export function tell(state: State, vips: Iterable<Address>): Step {
   for (const vip of vips) {
     const told = new Map<ServiceRecord['server'], ServiceRecord[]>();
     const services = [...(next.vips.get(vip)?.values() ?? [])];
-    let carried: ((record: ServiceRecord) => boolean) | undefined;
+    const isCarried = carriedIn(next.reached, services);
     for (const record of services) {
       if (record.told === record.state) continue;
       const { session, name = '' } = next.servers.get(record.server) ?? {};
       if (session === undefined) continue;
       if (record.state === 'up') {
-        carried ??= carriedIn(next.reached, services);
-        if (!next.reached.routes.has(vip) || !carried(record)) continue;
+        if (!next.reached.routes.has(vip) || !isCarried(record)) continue;
       }
       const list = told.get(record.server) ?? [];
       list.push({ ...record, told: record.state });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Decision } from '../../../appliance/registry/decision.ts';
-import { Registry, serverId } from '../../support/registry.ts';
+import { Table } from '../../../appliance/registry/table.ts';
+import { Registry, serverId, service } from '../../support/registry.ts';
 
 const told = (decisions: readonly Decision[]): string[] =>
   decisions.flatMap(({ reply }) => (reply?.message.type === 'service-state' ? [reply.message.state] : []));
@@ -101,6 +102,17 @@ describe('order, down', () => {
     expect(registry.derived.wanted.routing.routes.size).toBe(0);
     expect(registry.derived.wanted.dataplane.farms.size).toBe(1);
   });
+});
+
+test('two services of one server on the same port are one member, and both are told of', () => {
+  const registry = new Registry();
+  const vip = registry.serve(1);
+  registry.say(1, { type: 'register-service', service: service(vip, { id: 2 }) });
+  registry.verdict(1, 'pass', 1);
+  registry.verdict(1, 'pass', 2);
+  const [farm] = registry.derived.wanted.dataplane.farms.keys();
+  registry.feed({ type: 'reached', farms: Table.from([[farm as string, 1]]) });
+  expect(told(registry.reachRoutes())).toEqual(['up', 'up']);
 });
 
 describe('a server that comes back', () => {
