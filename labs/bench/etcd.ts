@@ -5,11 +5,16 @@
 import { Agent, request } from 'node:http';
 import type { FleetOptions, FleetResult } from './fleet.ts';
 
-const options = JSON.parse(process.argv[2] ?? '{}') as FleetOptions;
-const agent = new Agent({ keepAlive: true, maxSockets: options.window });
+export interface EtcdOptions extends FleetOptions {
+  /** A connection for each server, from its own address; else as many as register at once, which all share. */
+  readonly own: boolean;
+}
+
+const options = JSON.parse(process.argv[2] ?? '{}') as EtcdOptions;
+const shared = new Agent({ keepAlive: true, maxSockets: options.window });
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-function call(path: string, body: object): Promise<Record<string, unknown>> {
+function call(path: string, body: object, agent = shared): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const text = JSON.stringify(body);
     const asked = request(
@@ -50,14 +55,20 @@ const recordOf = (server: number, service: number): string =>
   });
 
 async function register(server: number): Promise<void> {
-  const { ID } = await call('/v3/lease/grant', { TTL: 3600 });
+  const localAddress = `127.1.${server >> 8}.${server & 255}`;
+  const agent = options.own ? new Agent({ keepAlive: true, maxSockets: 1, localAddress }) : shared;
+  const { ID } = await call('/v3/lease/grant', { TTL: 3600 }, agent);
   await Promise.all(
     Array.from({ length: options.services }, (_, service) =>
-      call('/v3/kv/put', {
-        key: base64(keyOf(server, service + 1)),
-        value: base64(recordOf(server, service + 1)),
-        lease: ID,
-      }),
+      call(
+        '/v3/kv/put',
+        {
+          key: base64(keyOf(server, service + 1)),
+          value: base64(recordOf(server, service + 1)),
+          lease: ID,
+        },
+        agent,
+      ),
     ),
   );
 }
@@ -111,6 +122,5 @@ for (let change = 0; change < options.changes; change++) {
   ]);
   changeMs.push(performance.now() - from);
 }
-process.stdout.write(`${JSON.stringify({ registerMs, changeMs } satisfies FleetResult)}\n`, () =>
-  process.exit(0),
-);
+// The connections stay until somebody ends this process.
+process.stdout.write(`${JSON.stringify({ registerMs, changeMs } satisfies FleetResult)}\n`);

@@ -172,6 +172,5 @@ const changeMs: number[] = [];
 for (let change = 0; change < options.changes; change++) {
   changeMs.push(await fleet[(change * 997) % fleet.length]!.change(1000 + change));
 }
-process.stdout.write(`${JSON.stringify({ registerMs, changeMs } satisfies FleetResult)}\n`, () =>
-  process.exit(0),
-);
+// The connections stay until somebody ends this process.
+process.stdout.write(`${JSON.stringify({ registerMs, changeMs } satisfies FleetResult)}\n`);
