@@ -14,6 +14,7 @@ import {
   readBig,
   zeroed,
 } from './attributes.ts';
+import { isOurs } from './mark.ts';
 
 /** A flow as its client sees it. */
 export interface Flow {
@@ -53,12 +54,12 @@ export const listTracked = (mark?: number): Uint8Array =>
 export const forgetTracked = (mark: number): Uint8Array =>
   netfilterMessage(CTNETLINK, CT_DELETE, NLM_F.request | NLM_F.ack, 0, byMark(mark));
 
-/** A conntrack entry as a flow; undefined if it is not balanced (mark 0), is over, or is neither TCP nor UDP. */
+/** A conntrack entry as a flow; undefined if it is not balanced (its mark is not ours), is over, or is neither TCP nor UDP. */
 export function readTracked(payload: Uint8Array): Flow | undefined {
   const entry = netfilterAttributes(payload);
   const mark = readBig(entry.get(CTA.mark), 4);
   const original = entry.get(CTA.tupleOrig);
-  if (!mark || original === undefined) return undefined;
+  if (mark === undefined || !isOurs(mark) || original === undefined) return undefined;
   const tuple = attributes(original);
   const ip = attributes(tuple.get(CTA_TUPLE.ip) ?? NONE);
   const proto = attributes(tuple.get(CTA_TUPLE.proto) ?? NONE);

@@ -10,15 +10,17 @@
  * the VIP is an address of this host, and there is one rule and one table for all. Which server a flow has is remembered in tcp4, udp4.
  * A VIP that has just lost its last direct farm stays in late_vips4 for a minute, so that its flows are still met and reset.
  * A process on this host itself reaches a direct farm only if the VIP is no address here (else it would be its own source).
- * A flow of a server that is no longer in `live` is dead: TCP is reset in both directions, UDP dropped (direct: moved).
+ * A flow of ours whose server is no longer in `live` is dead: TCP is reset in both directions, UDP dropped (direct: moved).
  */
-import { FARM_MASK } from './mark.ts';
+import { FARM_MASK, OWNER, OWNER_MASK } from './mark.ts';
 
 /** Raised with every change of this text or of farm.ts that an older daemon's table does not fit. */
-export const LAYOUT = 2;
+export const LAYOUT = 3;
 export const TABLE = 'inet bivouac';
-/** Packets with this mark are the driver's own probes to clients of dead servers (cut.ts): conntrack must not see them. */
-export const PROBE_MARK = 0xb1;
+/** Packets with this mark (farm 0, which is none) are the driver's own probes to clients of dead servers (cut.ts): conntrack must not see them. */
+export const PROBE_MARK = OWNER + 0xb1;
+/** Matches a flow that is none of ours: unmarked, or marked by other software. */
+const OTHERS = `ct mark and 0x${OWNER_MASK.toString(16)} != 0x${OWNER.toString(16)}`;
 
 /** Most flows remembered in `direct` mode, for each transport. */
 const FLOWS = 1 << 20;
@@ -95,13 +97,13 @@ ${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} red
 	}
 	chain nat_out {
 		type nat hook postrouting priority srcnat; policy accept;
-		ct mark 0 accept
+		${OTHERS} accept
 		meta iif . meta oif @loops masquerade
 		fib saddr type local masquerade
 	}
 
 	chain flows {
-		ct mark 0 return
+		${OTHERS} return
 		ct mark != @live goto dead
 		ct direction original ct mark and ${FARM_MASK} vmap @touch
 	}

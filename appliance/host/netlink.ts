@@ -157,7 +157,7 @@ function read(bytes: Buffer, onMessage: OnMessage | undefined): boolean {
 
 function option(fd: number, level: number, name: number, value: number): void {
   const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
+  bytes.writeInt32LE(value | 0);
   setsockopt(fd, level, name, bytes, 4);
 }
 

@@ -219,3 +219,23 @@ test('anycast ARP over UDP to a VIP reaches the appliance itself, also where a f
   udp.socket.close();
   await responder.stop();
 });
+
+test('flows that other software of the router marks are none of ours: they go on, and ours beside them', async () => {
+  const rule = 'ct mark 0 ct mark set 0x8001 counter';
+  cell.appliance.runSync(
+    'nft',
+    ['-f', '-'],
+    `table inet other { chain marks { type filter hook prerouting priority -151; tcp dport 81 ${rule}; }; chain kept { type filter hook postrouting priority 400; ct mark 0x8001 tcp dport 81 counter; }; }`,
+  );
+  await driver.apply(farm([A], { ports: { first: 81, last: 81 } }));
+  const theirs = await cell.open(81, B);
+  const ours = await cell.open(81);
+  expect([theirs.server, ours.server]).toEqual([B, A]);
+  expect(await theirs.echo()).toBe(true);
+  expect(cell.appliance.runSync('nft', ['list', 'chain', 'inet', 'other', 'kept'])).toMatch(/packets [1-9]/);
+  await driver.apply();
+  await poll(() => ours.ended, 1000);
+  expect(await theirs.echo()).toBe(true);
+  theirs.socket.destroy();
+  cell.appliance.runSync('nft', ['delete', 'table', 'inet', 'other']);
+});

@@ -15,7 +15,7 @@ const entry = Buffer.concat([
     attribute(2, [attribute(1, ip(6)), attribute(2, ip(0x9c, 0x40)), attribute(3, ip(0, 80))]),
   ]),
   attribute(4, [attribute(1, [attribute(1, ip(3))])]),
-  attribute(8, big32(0x12345678)),
+  attribute(8, big32(0xb2345678)),
 ]);
 
 test('a conntrack entry becomes a flow', () => {
@@ -25,15 +25,23 @@ test('a conntrack entry becomes a flow', () => {
     vip: '10.50.0.1',
     vipPort: 80,
     transport: 'tcp',
-    mark: 0x12345678,
+    mark: 0xb2345678,
     established: true,
   });
 });
 
+test.each([0, 1, 0x8000, 0x9fffffff, 0xc0000000, 0xffffffff])(
+  'a flow that other software marked %i is not ours',
+  mark => {
+    const theirs = Buffer.concat([entry.subarray(0, -4), big32(mark)]);
+    expect(readTracked(theirs)).toBeUndefined();
+  },
+);
+
 test('a conntrack entry that is cut short anywhere is refused or read in part, never misread', () => {
   for (let length = 0; length < entry.length; length++) {
     const flow = readTracked(entry.subarray(0, length));
-    if (flow !== undefined) expect(flow.mark).toBe(0x12345678);
+    if (flow !== undefined) expect(flow.mark).toBe(0xb2345678);
   }
   expect(readTracked(Buffer.alloc(0))).toBeUndefined();
 });
