@@ -85,6 +85,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
   const leases = createLeaseSignatures(signer, host.verify, log);
   /** Routing begins once the data plane has said what it carries, so that a restart withdraws nothing. */
   let carried = false;
+  let listening = false;
 
   const loop = createLoop({
     rules: rules(),
@@ -152,6 +153,11 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     links,
     signer,
     log,
+    onConflict({ state, vip }, sentence) {
+      const decision = { kind: 'vip-conflict', vip, reason: { code: state, sentence } } as const;
+      journal.note(decision);
+      logDecision(log, decision);
+    },
     config: {
       manager: signer.id,
       name: config.name,
@@ -182,6 +188,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       entries: journal.entries(),
       health: health.status().map(status => healthRow(status, loop.state, clock.now())),
       problems: watch.all(),
+      conflicts: responder.conflicts(),
       routing: status && { ...status, conflicts: conflicts ?? [] },
     };
   });
@@ -194,8 +201,8 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
           now: () => clock.now(),
           journal,
           families: () => familiesOfParts(sessions, health, responder),
-          ready: () => carried,
-          problems: () => [...dataplane.problems, ...routing.problems],
+          serves: () => carried && listening,
+          problems: watch,
         },
         path,
       ),
@@ -208,6 +215,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
   loop.settle();
   await routing.settled();
   await sessions.listen();
+  listening = true;
 
   let ticking = true;
   const tick = (): void => {

@@ -49,7 +49,7 @@ export function familiesOfParts(sessions: Sessions, health: Health, responder: R
       ['kind', 'outcome'],
       labelled({ solicit, arp, table }),
     ),
-    gauge('bivouac_vip_conflicts', 'VIPs that another station claims.', responder.conflicts()),
+    gauge('bivouac_vip_conflicts', 'VIPs that another station claims.', responder.conflicts().length),
   ];
 }
 

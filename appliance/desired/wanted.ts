@@ -64,7 +64,7 @@ export interface DirectoryServer {
   }[];
 }
 
-/** What the responder answers from: only services that are up or draining after a first check; best server first. */
+/** What the responder answers from: only services that are up and whose last check passed (docs/protocol.md §5.6); best server first. */
 export interface WantedDirectory {
   readonly byVip: Table<Address, readonly DirectoryServer[]>;
   /** Service name → VIPs. */

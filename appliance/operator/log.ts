@@ -22,11 +22,15 @@ const STATE_LEVELS: Readonly<Record<string, LogLevel>> = {
   draining: 'notice',
 };
 
+/** A station that has one of our VIPs takes its clients away. */
+const CONFLICT_LEVELS: Readonly<Record<string, LogLevel>> = { began: 'error', over: 'notice' };
+
 /** Logs one decision, at a level by its kind. */
 export function logDecision(log: Log, decision: Decision): void {
   const { kind, reason, reply, server, name, service, vip } = decision;
   if (reason.code.startsWith('told-')) return;
-  const level = (kind === 'service-state' ? STATE_LEVELS[reason.code] : LEVELS[kind]) ?? 'info';
+  const byCode = { 'service-state': STATE_LEVELS, 'vip-conflict': CONFLICT_LEVELS }[kind as string];
+  const level = (byCode === undefined ? LEVELS[kind] : byCode[reason.code]) ?? 'info';
   log(level, kind, {
     server,
     name,

@@ -30,6 +30,14 @@ export function familiesOf({ state, wanted }: Derived, now: Millis): Family[] {
     gauge('bivouac_leases', 'Leases; a shared VIP has one for each of its servers.', [
       [{}, [...state.leases.values()].reduce((sum, holders) => sum + holders.size, 0)],
     ]),
+    gauge(
+      'bivouac_farms',
+      'Farms (ports of a VIP and their servers), wanted and carried by the data plane.',
+      [
+        [{ state: 'wanted' }, wanted.dataplane.farms.size],
+        [{ state: 'carried' }, state.reached.farms.size],
+      ],
+    ),
     gauge('bivouac_routes', 'VIP routes, wanted and out.', [
       [{ state: 'wanted' }, wanted.routing.routes.size],
       [{ state: 'out' }, state.reached.routes.size],
@@ -59,6 +67,14 @@ export function familiesOf({ state, wanted }: Derived, now: Millis): Family[] {
     ),
   ];
 }
+
+/** What the drivers could not reach (`bivouac show problems`), by part. */
+export const problemsFamily = (counts: ReadonlyMap<string, number>): Family =>
+  gauge(
+    'bivouac_problems',
+    'What a part could not reach now.',
+    [...counts].map(([part, count]) => [{ part }, count]),
+  );
 
 /** A counter from a map of `label value` → count, labels split at spaces in the order of `labels`. */
 export const counterOf = (

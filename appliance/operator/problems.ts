@@ -7,10 +7,15 @@ import type { Decision } from '../registry/decision.ts';
 /** A driver's sentences of one farm begin like this: `farm 10.255.0.1|tcp|80-80: …`. */
 const OF_FARM = /^farm (\S+): (.*)$/s;
 
+/** A sentence of the data plane that begins like this is about all of it: it forwards nothing. */
+const OF_ALL = /^the table /;
+
 export interface Problems {
   /** Takes what is wrong with a part now; tells of what was not, or is no more. */
   note(part: string, sentences: readonly string[]): void;
   all(): readonly string[];
+  /** How many each part has, with those that have none any more. */
+  counts(): ReadonlyMap<string, number>;
 }
 
 /** `tell` gets an event for each change. */
@@ -27,8 +32,13 @@ export function createProblems(tell: (event: Decision) => void): Problems {
         if (!sentences.includes(sentence)) event('reached-again', part, `over: ${sentence}`);
     },
     all: () => [...parts.values()].flat(),
+    counts: () => new Map([...parts].map(([part, sentences]) => [part, sentences.length])),
   };
 }
+
+/** The sentences that say that nothing at all is forwarded. */
+export const totalProblems = (sentences: readonly string[]): readonly string[] =>
+  sentences.filter(sentence => OF_ALL.test(sentence));
 
 /** The sentences that are of one farm, by its key. */
 export const farmProblems = (sentences: readonly string[]): ReadonlyMap<string, string> =>

@@ -22,6 +22,8 @@ export interface Sight {
   readonly health: readonly Row[];
   /** What the drivers could not reach, in sentences. */
   readonly problems: readonly string[];
+  /** VIPs that another station on an access link claims. */
+  readonly conflicts: readonly { readonly vip: string; readonly mac: string; readonly link: string }[];
   /** What the routing driver knows of the network; undefined where nothing routes, or nobody asked. */
   readonly routing: RoutingSight | undefined;
 }
@@ -69,15 +71,18 @@ export const VIEWS = {
       reason: farmsOfService(record, refused) ?? record.reason.sentence,
     }));
   },
-  vips: ({ derived: { state, wanted } }) =>
-    [...state.vips.entries()].map(([vip, services]) => ({
+  vips: ({ derived: { state, wanted }, conflicts }) => {
+    const alarms = new Map(conflicts.map(({ vip, mac, link }) => [vip, `${mac} on ${link} claims it`]));
+    return [...state.vips.entries()].map(([vip, services]) => ({
       vip,
       score: farmScore(services.values()),
       servers: new Set([...services.values()].map(record => record.server)).size,
       up: [...services.values()].filter(record => record.state === 'up').length,
       route: state.reached.routes.has(vip) ? 'out' : wanted.routing.routes.has(vip) ? 'wanted' : 'none',
       names: [...new Set([...services.values()].map(record => record.spec.name))].join(','),
-    })),
+      alarm: alarms.get(vip) ?? '',
+    }));
+  },
   leases: ({ derived: { state }, now }) =>
     [...state.leases.values()].flatMap(holders =>
       [...holders.values()].map(record => ({

@@ -4,7 +4,8 @@
 import type { Derived } from '../desired/derive.ts';
 import type { Millis } from '../host/ports.ts';
 import type { Journal } from './journal.ts';
-import { counterOf, type Family, familiesOf, renderMetrics } from './metrics.ts';
+import { counterOf, type Family, familiesOf, problemsFamily, renderMetrics } from './metrics.ts';
+import { type Problems, totalProblems } from './problems.ts';
 
 export interface WebSight {
   readonly derived: () => Derived;
@@ -12,10 +13,9 @@ export interface WebSight {
   readonly journal: Journal;
   /** Counters of the other parts. */
   readonly families: () => readonly Family[];
-  /** Whether the data plane and routing have been taken up. */
-  readonly ready: () => boolean;
-  /** What drivers could not reach, in sentences. */
-  readonly problems: () => readonly string[];
+  /** Whether the data plane has been taken up, and servers can register. */
+  readonly serves: () => boolean;
+  readonly problems: Problems;
 }
 
 interface WebAnswer {
@@ -30,7 +30,10 @@ const text = (status: number, body: string): WebAnswer => ({
   body: `${body}\n`,
 });
 
-/** Answers a path. `/readyz` is 503 until the manager serves, and while a driver cannot reach what is wanted. */
+/**
+ * Answers a path. `/readyz` is 503 until the manager serves, and while it can forward nothing at all. What else cannot be reached (a
+ * farm, a route) is said, and counted in the metrics, but the daemon serves.
+ */
 export function webAnswer(sight: WebSight, path: string): WebAnswer {
   switch (path.split('?')[0]) {
     case '/metrics': {
@@ -43,6 +46,7 @@ export function webAnswer(sight: WebSight, path: string): WebAnswer {
       const body = renderMetrics([
         ...familiesOf(sight.derived(), sight.now()),
         decisions,
+        problemsFamily(sight.problems.counts()),
         ...sight.families(),
       ]);
       return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body };
@@ -50,8 +54,10 @@ export function webAnswer(sight: WebSight, path: string): WebAnswer {
     case '/livez':
       return text(200, 'alive');
     case '/readyz': {
-      const problems = sight.ready() ? sight.problems() : ['the data plane has not been taken up yet'];
-      return problems.length === 0 ? text(200, 'ready') : text(503, problems.join('\n'));
+      const problems = sight.problems.all();
+      const unready = sight.serves() ? totalProblems(problems) : ['the manager has not come up yet'];
+      if (unready.length > 0) return text(503, unready.join('\n'));
+      return text(200, ['ready', ...problems.map(problem => `degraded: ${problem}`)].join('\n'));
     }
     default:
       return text(404, 'one of /metrics, /livez, /readyz');

@@ -21,6 +21,7 @@ export type DecisionKind =
   | 'restored'
   | 'not-reached'
   | 'reached-again'
+  | 'vip-conflict'
   | 'stopping';
 
 export interface Decision {

@@ -20,6 +20,14 @@ export interface ArpConflict {
   readonly link: string;
 }
 
+/** A conflict that is not over. */
+export interface StandingConflict {
+  readonly vip: Address;
+  /** The station that claimed it last. */
+  readonly mac: Mac;
+  readonly link: string;
+}
+
 interface Conflict {
   mac: Mac;
   seen: Millis;
@@ -63,8 +71,8 @@ export class Defender {
     this.conflicts.delete(vip);
   }
 
-  /** VIPs in conflict now. */
-  get size(): number {
-    return this.conflicts.size;
+  /** VIPs in conflict now, and with whom. */
+  standing(): readonly { readonly vip: Address; readonly mac: Mac }[] {
+    return [...this.conflicts].map(([vip, { mac }]) => ({ vip, mac }));
   }
 }

@@ -6,7 +6,7 @@ import { BROADCAST, encodeArp, NO_MAC } from '../../sdk/wire/arp.ts';
 import { readU32 } from '../../sdk/wire/tlv.ts';
 import type { Clock } from '../host/ports.ts';
 import { Announcer } from './arp-announcer.ts';
-import { type ArpConflict, Defender } from './arp-defender.ts';
+import { type ArpConflict, Defender, type StandingConflict } from './arp-defender.ts';
 import type { ResponderCounters } from './counters.ts';
 import { type Station, sourceKey } from './frame.ts';
 import type { SourceLimits } from './source-limits.ts';
@@ -82,8 +82,8 @@ export class ArpKeeper {
   }
 
   /** VIPs that another station claims now. */
-  get conflicts(): number {
-    return this.defender.size;
+  conflicts(): readonly StandingConflict[] {
+    return this.defender.standing().map(conflict => ({ ...conflict, link: this.station.name }));
   }
 
   close(): void {

@@ -10,7 +10,7 @@ import type { Clock, Link, Links, Log, Millis, Net, Random, Signer, Timer } from
 import { Table } from '../registry/table.ts';
 import { AccessLink } from './access-link.ts';
 import { Answers } from './answers.ts';
-import type { ArpConflict } from './arp-defender.ts';
+import type { ArpConflict, StandingConflict } from './arp-defender.ts';
 import { ArpKeeper } from './arp-keeper.ts';
 import { Cookies } from './cookies.ts';
 import { newCounters, type ResponderCounters } from './counters.ts';
@@ -55,8 +55,8 @@ export interface ResponderOptions {
   readonly signer: Signer | undefined;
   readonly config: ResponderConfig;
   readonly log: Log;
-  /** A station that claims a VIP is an alarm. */
-  readonly onConflict?: (conflict: ArpConflict) => void;
+  /** A station that claims a VIP is an alarm; the sentence says so to people. */
+  readonly onConflict?: (conflict: ArpConflict, sentence: string) => void;
 }
 
 export interface Responder {
@@ -66,7 +66,7 @@ export interface Responder {
   setArp(wanted: WantedArp): void;
   readonly counters: ResponderCounters;
   /** VIPs that another station claims now, on all links together. */
-  conflicts(): number;
+  conflicts(): readonly StandingConflict[];
   close(): void;
 }
 
@@ -103,13 +103,13 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
     onFull,
   });
   const conflict = (alarm: ArpConflict): void => {
-    const { state, ...fields } = alarm;
-    const sentence =
+    const { state, vip, mac, link } = alarm;
+    onConflict?.(
+      alarm,
       state === 'began'
-        ? 'another station says that it has this VIP; if it is a server in direct mode, it must not answer ARP for it (arp_ignore=1, arp_announce=2)'
-        : 'no other station has claimed this VIP for 30 s; it was announced again';
-    log(state === 'began' ? 'error' : 'notice', `vip-conflict-${state}`, { ...fields, sentence });
-    onConflict?.(alarm);
+        ? `${mac} on ${link} says that it has ${vip}; if it is a server in direct mode, it must not answer ARP for it (arp_ignore=1, arp_announce=2)`
+        : `no other station has claimed ${vip} for 30 s; it was announced again (${mac} on ${link} had)`,
+    );
   };
   const opened = access.map(
     wanted =>
@@ -180,7 +180,7 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
       vips = wanted;
       for (const link of opened) link.keeper?.change(taken, given);
     },
-    conflicts: () => opened.reduce((sum, link) => sum + (link.keeper?.conflicts ?? 0), 0),
+    conflicts: () => opened.flatMap(link => link.keeper?.conflicts() ?? []),
     close() {
       timer?.cancel();
       solicitor.close();

@@ -205,6 +205,32 @@ test('a service that cannot be carried is refused when it registers', async () =
   await server.process.stop('SIGKILL');
 });
 
+test('a station that has a VIP of ours is an event, an alarm at the VIP, and gone when it is', async () => {
+  const server = new Server(cell.host(71), {
+    certificate: cell.certificate(mission, 'right'),
+    name: 'right',
+  });
+  const vip = await server.up();
+  const thief = cell.host(72);
+  thief.ip(`addr add ${vip}/32 dev eth0`);
+  await poll(
+    async () => {
+      thief.ip('neigh flush dev eth0');
+      await thief.run('ping', ['-c1', '-W1', '-I', vip, '10.1.0.1']);
+      return shown('vips').some(row => row['vip'] === vip && row['alarm'] !== '');
+    },
+    10_000,
+    'the alarm',
+  );
+  expect(shown('vips').find(row => row['vip'] === vip)!['alarm']).toMatch(/^[0-9a-f:]{17} on lan claims it$/);
+  expect(shown('events').findLast(row => row['event'] === 'vip-conflict')).toMatchObject({
+    ...{ vip, code: 'began' },
+    reason: expect.stringMatching(/^[0-9a-f:]{17} on lan says that it has/),
+  });
+  thief.ip(`addr del ${vip}/32 dev eth0`);
+  await server.process.stop('SIGKILL');
+});
+
 test('a second manager, or one whose port is taken, says so and ends', async () => {
   const second = await cell.daemon({ operator: { http: false } }).startInVain();
   expect(second.status).toBe(1);

@@ -72,7 +72,7 @@ beforeEach(async () => {
       links: listed,
       signer: undefined,
       log: () => {},
-      onConflict: alarm => alarms.push(alarm),
+      onConflict: alarm => void alarms.push(alarm),
       config: {
         manager: MANAGER,
         name: 'cell-1',
@@ -272,7 +272,7 @@ describe('ordinary ARP for VIPs', () => {
     await client.run('arping', ['-c', '2', '-U', '-I', 'eth0', VIP]);
     await poll(() => alarms.length > 0, 3000, 'the alarm');
     expect(alarms).toEqual([{ state: 'began', vip: VIP, mac: '02:00:00:00:00:99', link: 'lan0' }]);
-    expect(responder.conflicts()).toBe(1);
+    expect(responder.conflicts()).toHaveLength(1);
     expect(responder.counters.arp.defences).toBe(1);
   });
 

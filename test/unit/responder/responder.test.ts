@@ -18,6 +18,7 @@ let net: Net;
 let links: ListedLinks;
 let responder: Responder;
 let alarms: ArpConflict[];
+let sentences: string[];
 
 const create = async (log: Log = world.log): Promise<Responder> =>
   createResponder({
@@ -27,7 +28,10 @@ const create = async (log: Log = world.log): Promise<Responder> =>
     links,
     signer: undefined,
     log,
-    onConflict: alarm => alarms.push(alarm),
+    onConflict(alarm, sentence) {
+      alarms.push(alarm);
+      sentences.push(sentence);
+    },
     config: {
       manager: MANAGER,
       name: 'cell-1',
@@ -46,6 +50,7 @@ beforeEach(async () => {
   links = new ListedLinks();
   links.links = [link()];
   alarms = [];
+  sentences = [];
   responder = await create();
 });
 afterEach(() => responder.close());
@@ -142,21 +147,20 @@ test('that a link is missing is said once, not each second', () => {
   expect(world.log.of('access-link-closed').map(({ fields }) => fields['link'])).toEqual(['lan1']);
 });
 
-test('a conflict is an alarm, in the log and to whoever listens, and so is its end', () => {
+test('a conflict is an alarm, in a sentence, and so is its end', () => {
   responder.setArp(vips(VIP));
   links.receive('lan0', request(VIP, VIP));
-  expect(responder.conflicts()).toBe(1);
+  expect(responder.conflicts()).toHaveLength(1);
   world.clock.advanceSync(60_000);
   expect(alarms.map(({ state, mac }) => [state, mac])).toEqual([
     ['began', CLIENT],
     ['over', CLIENT],
   ]);
-  expect(world.log.of('vip-conflict-began')[0]).toMatchObject({
-    level: 'error',
-    fields: { vip: VIP, mac: CLIENT },
-  });
-  expect(world.log.of('vip-conflict-over')).toHaveLength(1);
-  expect(responder.conflicts()).toBe(0);
+  expect(sentences).toEqual([
+    expect.stringContaining(`${CLIENT} on lan0 says that it has ${VIP}`),
+    expect.stringContaining(`no other station has claimed ${VIP}`),
+  ]);
+  expect(responder.conflicts()).toHaveLength(0);
 });
 
 test('closing leaves no timer and no socket behind', () => {
