@@ -7,7 +7,7 @@ import type { Lease } from '../../sdk/wire/model.ts';
 import { isFor, type RegistryConfig } from './config.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
 import type { Claims } from './events.ts';
-import { permitsVip } from './permits.ts';
+import { permitsLease, permitsVip } from './permits.ts';
 import { inPools, pick } from './pool.ts';
 import { remove } from './services.ts';
 import type { LeaseRecord, Millis, ServerRecord, SessionId, State } from './state.ts';
@@ -44,6 +44,8 @@ export function requestLease(
       }),
     ],
   });
+  const denied = permitsLease(claims, request.service, request.vip);
+  if (denied !== undefined) return refuse('not-permitted', denied.sentence);
   const atLimit = `${server.name} holds ${config.limits.leasesPerServer} leases, the most that one server may`;
   if (request.vip === undefined) {
     const known = held(state, server, request);
@@ -74,8 +76,6 @@ export function requestLease(
     return grant(state, config, now, session, server, request.transaction, vip, request);
   }
   const { vip } = request;
-  const denied = permitsVip(claims, vip);
-  if (denied !== undefined) return refuse('not-permitted', denied.sentence);
   const entry = config.statics.find(candidate => candidate.vip === vip);
   if (entry !== undefined && !isFor(entry, server))
     return refuse('vip-taken', `${vip} is pre-planned for ${entry.holder}`);
@@ -97,23 +97,25 @@ export function renewLease(
   now: Millis,
   session: SessionId,
   server: ServerRecord,
+  claims: Claims,
   request: Renewal,
 ): Step {
   const record = state.leases.get(request.vip)?.get(server.id);
-  if (record === undefined) {
-    return {
-      state,
-      decisions: [
-        refused(
-          session,
-          request.transaction,
-          'no-lease',
-          `${server.name} holds no lease of ${request.vip}: request one`,
-          { server: server.id, vip: request.vip },
-        ),
-      ],
-    };
-  }
+  const refuse = (code: Parameters<typeof refused>[2], sentence: string): Step => ({
+    state,
+    decisions: [
+      refused(session, request.transaction, code, sentence, {
+        server: server.id,
+        name: server.name,
+        vip: request.vip,
+      }),
+    ],
+  });
+  if (record === undefined)
+    return refuse('no-lease', `${server.name} holds no lease of ${request.vip}: request one`);
+  // Its certificate may have been made anew since, and permit less.
+  const denied = permitsLease(claims, record.service, request.vip);
+  if (denied !== undefined) return refuse('not-permitted', denied.sentence);
   return grant(
     state,
     config,

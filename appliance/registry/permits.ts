@@ -35,6 +35,11 @@ export function permitsPorts(claims: Claims, transport: Transport, range: PortRa
   return denied('port-not-permitted', `${transport}/${text}`, ports);
 }
 
+/** Whether the holder may have a lease for a service of this name ('': none is named), and of this VIP (where one is named). */
+export const permitsLease = (claims: Claims, name: string, vip: Address | undefined): Reason | undefined =>
+  (name === '' ? undefined : permitsName(claims, name)) ??
+  (vip === undefined ? undefined : permitsVip(claims, vip));
+
 /** Whether the holder may claim all of the service: its name, its VIP and each of its ports. */
 export function permitsService(
   claims: Claims,

@@ -80,7 +80,7 @@ function handleMessage(
     case 'lease-request':
       return requestLease(state, config, now, session, server, claims, message);
     case 'lease-renew':
-      return renewLease(state, config, now, session, server, message);
+      return renewLease(state, config, now, session, server, claims, message);
     case 'lease-release':
       return releaseLease(state, session, server, message);
     case 'register-service':

@@ -164,3 +164,29 @@ test('a presented lease of a VIP that the certificate does not permit is not tak
   );
   expect(registry.state.leases.size).toBe(0);
 });
+
+test('a lease is refused for a name or a VIP that the certificate does not permit, and so is its renewal', () => {
+  const registry = new Registry();
+  const claims = {
+    server: undefined,
+    ...{ names: ['www.mission'], vips: ['10.255.0.0/28'], ports: undefined },
+  };
+  const vip = address('10.255.0.9');
+  const request = { type: 'lease-request', family: 4, shared: true } as const;
+  registry.register(1, 1, claims);
+  const ask = (more: object) => registry.say(1, { ...request, ...more }, claims)[0]?.reason;
+  expect(ask({ service: 'mail.mission' })).toMatchObject({
+    code: 'not-permitted',
+    sentence: expect.stringContaining('the name mail.mission'),
+  });
+  expect(ask({ service: 'mail.mission', vip })?.code).toBe('not-permitted');
+  expect(ask({ service: 'www.mission', vip: address('10.255.0.16') })?.code).toBe('not-permitted');
+  expect(registry.state.leases.size).toBe(0);
+  expect(ask({ service: 'www.mission', vip })?.code).toBe('granted');
+
+  const renew = (limits: object) =>
+    registry.say(1, { type: 'lease-renew', vip }, { ...claims, ...limits })[0]?.reason.code;
+  expect(renew({})).toBe('renewed');
+  expect(renew({ names: ['mail.mission'] })).toBe('not-permitted');
+  expect(renew({ vips: ['10.255.0.16/28'] })).toBe('not-permitted');
+});
