@@ -5,10 +5,11 @@
  */
 import { type Address, addressBytes } from '../../sdk/wire/address.ts';
 import { TRANSPORT, type Transport } from '../../sdk/wire/model.ts';
-import { attribute, big32, NLM_F, netfilterMessage, numbered, zeroed } from './attributes.ts';
+import { NLM_F } from './attributes.ts';
 import { goTo, pickRule, strictRule, verdict } from './expressions.ts';
 import type { Body } from './farm.ts';
 import { TABLE } from './layout.ts';
+import { MessageWriter } from './message-writer.ts';
 import type { Step } from './plan.ts';
 
 const NFTABLES = 10;
@@ -27,7 +28,7 @@ const ELEMENTS = 200;
 const JUMP = -3;
 const GOTO = -4;
 
-const table = zeroed(TABLE.split(' ')[1] ?? '');
+const table = TABLE.split(' ')[1] ?? '';
 
 /** A transaction: the bytes to send at once, and the sequence number whose answer ends it. */
 export interface Batch {
@@ -37,122 +38,136 @@ export interface Batch {
 
 /** The transaction of these steps, or undefined where it takes nft's language. */
 export function encode(steps: readonly Step[]): Batch | undefined {
-  const before: Uint8Array[] = [];
-  const after: Uint8Array[] = [];
-  const out = new Map<string, Uint8Array[]>();
-  const into = new Map<string, Uint8Array[]>();
+  const writer = new MessageWriter();
+  // struct nfgenmsg: family, version, resource id (here the subsystem, in network order).
+  writer.begin(BATCH_BEGIN, NLM_F.request, 0, NFTABLES);
+  const dropped: number[] = [];
+  const out = new Map<string, Element[]>();
+  const into = new Map<string, Element[]>();
   for (const step of steps) {
     if (step.do === 'delete') gather(out, step.element, '');
     else if (step.do === 'add') gather(into, step.element, step.data);
-    else if (step.do === 'drop-chains') after.push(chain(MSG.delChain, 0, `f${step.id}`));
+    else if (step.do === 'drop-chains') dropped.push(step.id);
     else if (step.do === 'make-chains' || step.do === 'replace-chains') {
-      const rules = encodeBody(step.body);
-      if (rules === undefined) return undefined;
       const name = `f${step.id}`;
-      before.push(step.do === 'make-chains' ? chain(MSG.newChain, NLM_F.create, name) : flush(name));
-      before.push(...rules.map(expressions => rule(name, expressions)));
+      if (step.do === 'make-chains') chain(writer, MSG.newChain, NLM_F.create, name);
+      else flush(writer, name);
+      if (!rules(writer, name, step.body)) return undefined;
     } else return undefined;
   }
-  const messages = [
-    ...before,
-    ...elements(MSG.delElement, 0, out),
-    ...elements(MSG.newElement, NLM_F.create, into),
-    ...after,
-  ];
-  if (messages.length === 0) return undefined;
-  const edge = (type: number): Uint8Array =>
-    // struct nfgenmsg: family, version, resource id (here the subsystem, in network order).
-    numbered(type, NLM_F.request, Uint8Array.of(0, 0, 0, NFTABLES));
-  const all = [edge(BATCH_BEGIN), ...messages, edge(BATCH_END)];
-  const bytes = new Uint8Array(all.reduce((sum, each) => sum + each.length, 0));
-  const view = new DataView(bytes.buffer);
-  let offset = 0;
-  for (const [sequence, message] of all.entries()) {
-    bytes.set(message, offset);
-    view.setUint32(offset + 8, sequence + 1, true);
-    // The answer to the last step comes when all is committed, or undone.
-    if (sequence === all.length - 2)
-      view.setUint16(offset + 6, view.getUint16(offset + 6, true) | NLM_F.ack, true);
-    offset += message.length;
-  }
-  return { bytes, last: all.length - 1 };
+  elements(writer, MSG.delElement, 0, out);
+  elements(writer, MSG.newElement, NLM_F.create, into);
+  for (const id of dropped) chain(writer, MSG.delChain, 0, `f${id}`);
+  if (writer.count === 1) return undefined;
+  // The answer to the last step comes when all is committed, or undone.
+  writer.flag(NLM_F.ack);
+  const last = writer.count;
+  writer.begin(BATCH_END, NLM_F.request, 0, NFTABLES);
+  return { bytes: writer.finish(), last };
 }
 
-function encodeBody(body: Body): readonly (readonly Uint8Array[])[] | undefined {
+const message = (writer: MessageWriter, kind: number, flags: number): void =>
+  writer.begin((NFTABLES << 8) | kind, NLM_F.request | flags, NFPROTO_INET);
+
+function chain(writer: MessageWriter, kind: number, flags: number, name: string): void {
+  message(writer, kind, flags);
+  writer.text(NFTA_CHAIN.table, table);
+  writer.text(NFTA_CHAIN.name, name);
+}
+
+function flush(writer: MessageWriter, name: string): void {
+  message(writer, MSG.delRule, 0);
+  writer.text(NFTA_RULE.table, table);
+  writer.text(NFTA_RULE.chain, name);
+}
+
+/** The rules of a farm; false when they are not simple. */
+function rules(writer: MessageWriter, name: string, body: Body): boolean {
   const { simple } = body;
-  if (simple === undefined) return undefined;
-  return [
-    ...(simple.strict ? [strictRule()] : []),
-    simple.slots === 0 ? [goTo('refuse')] : pickRule(body, simple),
-  ];
+  if (simple === undefined) return false;
+  if (simple.strict) rule(writer, name, strictRule);
+  rule(writer, name, simple.slots === 0 ? out => goTo(out, 'refuse') : out => pickRule(out, body, simple));
+  return true;
 }
 
-const step = (kind: number, flags: number, list: readonly Uint8Array[]): Uint8Array =>
-  netfilterMessage(NFTABLES, kind, NLM_F.request | flags, NFPROTO_INET, list);
-
-const chain = (kind: number, flags: number, name: string): Uint8Array =>
-  step(kind, flags, [attribute(NFTA_CHAIN.table, table), attribute(NFTA_CHAIN.name, zeroed(name))]);
-
-const flush = (name: string): Uint8Array =>
-  step(MSG.delRule, 0, [attribute(NFTA_RULE.table, table), attribute(NFTA_RULE.chain, zeroed(name))]);
-
-const rule = (name: string, expressions: readonly Uint8Array[]): Uint8Array =>
-  step(MSG.newRule, NLM_F.create | NLM_F.append, [
-    attribute(NFTA_RULE.table, table),
-    attribute(NFTA_RULE.chain, zeroed(name)),
-    attribute(NFTA_RULE.expressions, expressions),
-  ]);
-
-function* elements(
-  kind: number,
-  flags: number,
-  sets: ReadonlyMap<string, readonly Uint8Array[]>,
-): Iterable<Uint8Array> {
-  for (const [set, list] of sets)
-    for (let at = 0; at < list.length; at += ELEMENTS)
-      yield step(kind, flags, [
-        attribute(NFTA_ELEMENTS.table, table),
-        attribute(NFTA_ELEMENTS.set, zeroed(set)),
-        attribute(NFTA_ELEMENTS.list, list.slice(at, at + ELEMENTS)),
-      ]);
+function rule(writer: MessageWriter, name: string, expressions: (writer: MessageWriter) => void): void {
+  message(writer, MSG.newRule, NLM_F.create | NLM_F.append);
+  writer.text(NFTA_RULE.table, table);
+  writer.text(NFTA_RULE.chain, name);
+  const list = writer.nest(NFTA_RULE.expressions);
+  expressions(writer);
+  writer.close(list);
 }
 
-function gather(sets: Map<string, Uint8Array[]>, element: string, data: string): void {
+/** Key and data in nft's own text: `10.50.0.1 . tcp . 80` and `jump f7`, `4097` and `10.1.0.1 . 8080`. */
+interface Element {
+  readonly key: string;
+  readonly data: string;
+}
+
+function gather(sets: Map<string, Element[]>, element: string, data: string): void {
   const space = element.indexOf(' ');
   const set = element.slice(0, space);
-  const bytes = encodeElement(element.slice(space + 1), data);
+  const entry = { key: element.slice(space + 1), data };
   const list = sets.get(set);
-  if (list) list.push(bytes);
-  else sets.set(set, [bytes]);
+  if (list) list.push(entry);
+  else sets.set(set, [entry]);
 }
 
-/** An element whose key and data are in nft's own text: `10.50.0.1 . tcp . 80` and `jump f7`, `4097` and `10.1.0.1 . 8080`. */
-function encodeElement(key: string, data: string): Uint8Array {
-  const range = /^(.* \. )(\d+)-(\d+)$/.exec(key);
-  const value = (text: string): Uint8Array[] => [attribute(NFTA_DATA_VALUE, fields(text))];
-  const [, head = '', first = '', last = ''] = range ?? [];
-  const parts = range
-    ? [
-        attribute(NFTA_ELEMENT.key, value(`${head}${first}`)),
-        attribute(NFTA_ELEMENT.keyEnd, value(`${head}${last}`)),
-      ]
-    : [attribute(NFTA_ELEMENT.key, value(key))];
-  const [word, target = ''] = data.split(' ');
-  if (word === 'goto' || word === 'jump')
-    parts.push(attribute(NFTA_ELEMENT.data, [verdict(word === 'goto' ? GOTO : JUMP, target)]));
-  else if (data !== '') parts.push(attribute(NFTA_ELEMENT.data, value(data)));
-  return attribute(NFTA_LIST_ELEM, parts);
+function elements(
+  writer: MessageWriter,
+  kind: number,
+  flags: number,
+  sets: ReadonlyMap<string, readonly Element[]>,
+): void {
+  for (const [set, list] of sets)
+    for (let at = 0; at < list.length; at += ELEMENTS) {
+      message(writer, kind, flags);
+      writer.text(NFTA_ELEMENTS.table, table);
+      writer.text(NFTA_ELEMENTS.set, set);
+      const nested = writer.nest(NFTA_ELEMENTS.list);
+      const end = Math.min(list.length, at + ELEMENTS);
+      for (let index = at; index < end; index++) element(writer, list[index]!);
+      writer.close(nested);
+    }
 }
+
+function element(writer: MessageWriter, { key, data }: Element): void {
+  const nested = writer.nest(NFTA_LIST_ELEM);
+  // Only a range of ports has a dash, and nothing stands behind it.
+  const dash = key.indexOf('-');
+  if (dash < 0) value(writer, NFTA_ELEMENT.key, key);
+  else {
+    value(writer, NFTA_ELEMENT.key, key.slice(0, dash));
+    value(writer, NFTA_ELEMENT.keyEnd, key.slice(0, key.lastIndexOf(' ') + 1) + key.slice(dash + 1));
+  }
+  if (data.startsWith('jump ') || data.startsWith('goto ')) {
+    const start = writer.nest(NFTA_ELEMENT.data);
+    verdict(writer, data.startsWith('goto ') ? GOTO : JUMP, data.slice(5));
+    writer.close(start);
+  } else if (data !== '') value(writer, NFTA_ELEMENT.data, data);
+  writer.close(nested);
+}
+
+function value(writer: MessageWriter, type: number, text: string): void {
+  const nested = writer.nest(type);
+  const start = writer.open(NFTA_DATA_VALUE);
+  fields(writer, text);
+  writer.close(start);
+  writer.close(nested);
+}
+
+const DIGITS = /^\d+$/;
 
 /** Each field padded to four bytes: addresses, protocols and ports in network order, marks (numbers alone) in the host's. */
-function fields(text: string): Uint8Array {
-  const parts = text.split(' . ');
-  const bytes = parts.flatMap((part, at) => {
-    if (/[.:]/.test(part)) return [...addressBytes(part as Address)];
-    if (/^\d+$/.test(part)) return at === 0 ? [...big32(Number(part))].reverse() : port(Number(part));
-    return [TRANSPORT[part as Transport], 0, 0, 0];
-  });
-  return Uint8Array.from(bytes);
+function fields(writer: MessageWriter, text: string): void {
+  const alone = !text.includes(' ');
+  for (const part of alone ? [text] : text.split(' . ')) {
+    if (DIGITS.test(part)) writer.u32(alone ? swapped(Number(part)) : Number(part) << 16);
+    else if (part.includes('.') || part.includes(':')) writer.raw(addressBytes(part as Address));
+    else writer.u32(TRANSPORT[part as Transport] << 24);
+  }
 }
 
-const port = (value: number): number[] => [value >> 8, value & 255, 0, 0];
+const swapped = (value: number): number =>
+  (value >>> 24) | ((value >>> 8) & 0xff00) | ((value << 8) & 0xff0000) | (value << 24);

@@ -1,6 +1,6 @@
 /** The expressions of a farm's rules, as nft itself would compile them (linux/netfilter/nf_tables.h). Pure. */
-import { attribute, big32, zeroed } from './attributes.ts';
 import { type Body, HASH_SEED, type SimpleBody } from './farm.ts';
+import type { MessageWriter } from './message-writer.ts';
 
 const LIST_ELEM = 1;
 const EXPR = { name: 1, data: 2 } as const;
@@ -15,82 +15,97 @@ const META_KEY = { mark: 3, nfproto: 15, l4proto: 16 } as const;
 const GOTO = -4;
 const OP = { equal: 0, unequal: 1 } as const;
 
-const expression = (name: string, list: readonly Uint8Array[]): Uint8Array =>
-  attribute(LIST_ELEM, [attribute(EXPR.name, zeroed(name)), attribute(EXPR.data, list)]);
+function expression(writer: MessageWriter, name: string, data: (writer: MessageWriter) => void): void {
+  const element = writer.nest(LIST_ELEM);
+  writer.text(EXPR.name, name);
+  const nested = writer.nest(EXPR.data);
+  data(writer);
+  writer.close(nested);
+  writer.close(element);
+}
+
+/** Attributes that are all numbers, type and value in turn. */
+function numbers(writer: MessageWriter, ...pairs: readonly (readonly [type: number, value: number])[]): void {
+  for (const [type, value] of pairs) writer.big32(type, value);
+}
 
 /** A verdict as data; `code` as in linux/netfilter/nf_tables.h (enum nft_verdicts). */
-export const verdict = (code: number, chain: string): Uint8Array =>
-  attribute(DATA.verdict, [attribute(VERDICT.code, big32(code)), attribute(VERDICT.chain, zeroed(chain))]);
+export function verdict(writer: MessageWriter, code: number, chain: string): void {
+  const nested = writer.nest(DATA.verdict);
+  writer.big32(VERDICT.code, code);
+  writer.text(VERDICT.chain, chain);
+  writer.close(nested);
+}
 
 /** `goto chain` */
-export const goTo = (chain: string): Uint8Array =>
-  expression('immediate', [attribute(1, big32(NFT_REG_VERDICT)), attribute(2, [verdict(GOTO, chain)])]);
+export const goTo = (writer: MessageWriter, chain: string): void =>
+  expression(writer, 'immediate', () => {
+    writer.big32(1, NFT_REG_VERDICT);
+    const nested = writer.nest(2);
+    verdict(writer, GOTO, chain);
+    writer.close(nested);
+  });
 
-const load = (key: number): Uint8Array =>
-  expression('meta', [attribute(META.key, big32(key)), attribute(META.dreg, big32(NFT_REG_1))]);
+const load = (writer: MessageWriter, key: number): void =>
+  expression(writer, 'meta', () => numbers(writer, [META.key, key], [META.dreg, NFT_REG_1]));
 
-const compare = (op: number, ...value: number[]): Uint8Array =>
-  expression('cmp', [
-    attribute(1, big32(NFT_REG_1)),
-    attribute(2, big32(op)),
-    attribute(3, [attribute(DATA.value, Uint8Array.from(value))]),
-  ]);
+const compare = (writer: MessageWriter, op: number, value: number): void =>
+  expression(writer, 'cmp', () => {
+    numbers(writer, [1, NFT_REG_1], [2, op]);
+    bytes(writer, 3, value);
+  });
 
-const payload = (base: number, offset: number, length: number, register: number): Uint8Array =>
-  expression('payload', [
-    attribute(1, big32(register)),
-    attribute(2, big32(base)),
-    attribute(3, big32(offset)),
-    attribute(4, big32(length)),
-  ]);
+/** Data of one byte. */
+function bytes(writer: MessageWriter, type: number, value: number): void {
+  const nested = writer.nest(type);
+  const start = writer.open(DATA.value);
+  writer.raw([value]);
+  writer.close(start);
+  writer.close(nested);
+}
+
+const payload = (
+  writer: MessageWriter,
+  base: number,
+  offset: number,
+  length: number,
+  register: number,
+): void =>
+  expression(writer, 'payload', () => numbers(writer, [1, register], [2, base], [3, offset], [4, length]));
 
 /** `tcp flags & (fin | syn | rst | ack) != syn goto refuse` */
-export function strictRule(): readonly Uint8Array[] {
-  const byte = (value: number): Uint8Array[] => [attribute(DATA.value, Uint8Array.of(value))];
-  return [
-    load(META_KEY.l4proto),
-    compare(OP.equal, 6),
-    payload(2, 13, 1, NFT_REG_1),
-    expression('bitwise', [
-      attribute(1, big32(NFT_REG_1)),
-      attribute(2, big32(NFT_REG_1)),
-      attribute(3, big32(1)),
-      attribute(4, byte(0x17)),
-      attribute(5, byte(0)),
-    ]),
-    compare(OP.unequal, 0x02),
-    goTo('refuse'),
-  ];
+export function strictRule(writer: MessageWriter): void {
+  load(writer, META_KEY.l4proto);
+  compare(writer, OP.equal, 6);
+  payload(writer, 2, 13, 1, NFT_REG_1);
+  expression(writer, 'bitwise', () => {
+    numbers(writer, [1, NFT_REG_1], [2, NFT_REG_1], [3, 1]);
+    bytes(writer, 4, 0x17);
+    bytes(writer, 5, 0);
+  });
+  compare(writer, OP.unequal, 0x02);
+  goTo(writer, 'refuse');
 }
 
 /** `meta mark set numgen inc mod N offset B`, or with jhash over the client's address. */
-export function pickRule({ family }: Body, { hash, slots, base }: SimpleBody): readonly Uint8Array[] {
-  const choose = hash
-    ? [
-        load(META_KEY.nfproto),
-        compare(OP.equal, family === 4 ? 2 : 10),
-        payload(1, family === 4 ? 12 : 8, family === 4 ? 4 : 16, NFT_REG_2),
-        expression('hash', [
-          attribute(1, big32(NFT_REG_2)),
-          attribute(2, big32(NFT_REG_1)),
-          attribute(3, big32(family === 4 ? 4 : 16)),
-          attribute(4, big32(slots)),
-          attribute(5, big32(HASH_SEED)),
-          attribute(6, big32(base)),
-          attribute(7, big32(0)),
-        ]),
-      ]
-    : [
-        expression('numgen', [
-          attribute(1, big32(NFT_REG_1)),
-          attribute(2, big32(slots)),
-          attribute(3, big32(0)),
-          attribute(4, big32(base)),
-        ]),
-      ];
-  const set = expression('meta', [
-    attribute(META.key, big32(META_KEY.mark)),
-    attribute(META.sreg, big32(NFT_REG_1)),
-  ]);
-  return [...choose, set];
+export function pickRule(writer: MessageWriter, { family }: Body, { hash, slots, base }: SimpleBody): void {
+  if (hash) {
+    const length = family === 4 ? 4 : 16;
+    load(writer, META_KEY.nfproto);
+    compare(writer, OP.equal, family === 4 ? 2 : 10);
+    payload(writer, 1, family === 4 ? 12 : 8, length, NFT_REG_2);
+    expression(writer, 'hash', () =>
+      numbers(
+        writer,
+        [1, NFT_REG_2],
+        [2, NFT_REG_1],
+        [3, length],
+        [4, slots],
+        [5, HASH_SEED],
+        [6, base],
+        [7, 0],
+      ),
+    );
+  } else expression(writer, 'numgen', () => numbers(writer, [1, NFT_REG_1], [2, slots], [3, 0], [4, base]));
+  expression(writer, 'meta', () => numbers(writer, [META.key, META_KEY.mark], [META.sreg, NFT_REG_1]));
 }

@@ -14,6 +14,8 @@ const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 /** A batch goes in one send, however long. */
 const BATCH_BYTES = 8 << 20;
+/** A batch of as many bytes passes on another thread: the kernel carries it out within the send, and that takes it milliseconds. */
+const LONG_BATCH = 2048;
 const EINTR = 4;
 const EAGAIN = 11;
 const ENOBUFS = 105;
@@ -91,7 +93,9 @@ export function openNetlink(protocol: number, slow = false): Netlink {
   };
   const commit = async (bytes: Uint8Array, last: number): Promise<string> => {
     if (!open) return 'the netlink socket is closed';
-    if (send(fd, bytes, bytes.length, 0) < 0) return failure('netlink send').message;
+    if (bytes.length < LONG_BATCH) {
+      if (send(fd, bytes, bytes.length, 0) < 0) return failure('netlink send').message;
+    } else if ((await elsewhere(send, fd, bytes, bytes.length, 0)) < 0) return 'netlink send failed';
     let problem = '';
     for (let tries = 0; tries < 1000; tries++) {
       const length = recv(fd, buffer, buffer.length, MSG_DONTWAIT);
