@@ -92,6 +92,8 @@ export class Agent {
   }
 
   async start(): Promise<void> {
+    for (const { name, chosen } of this.config.services)
+      if (chosen !== undefined) this.ports.log('info', 'agent-forward', { service: name, ...chosen });
     const wanted = this.ledger.memory?.leases.map(({ lease }) => lease.vip) ?? [];
     await this.loopback.adopt(wanted);
     this.registration.start();

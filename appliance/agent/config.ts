@@ -6,10 +6,11 @@ import { questionOf } from '../../sdk/client/question.ts';
 import { managerAddress } from '../../sdk/server/register.ts';
 import { leasePlans, type ServiceOptions } from '../../sdk/server/service.ts';
 import { parseAddress } from '../../sdk/wire/address.ts';
-import type { Check } from '../../sdk/wire/model.ts';
+import type { Check, Forward, ForwardMode } from '../../sdk/wire/model.ts';
 import { type Fault, isTelling, lineFor, sentenceOf, syntaxFault } from '../config/faults.ts';
 import { linesOf } from '../config/lines.ts';
 import schema from './agent.schema.json' with { type: 'json' };
+import { cannotForward, chooseForwarding, type Forwarding } from './forward.ts';
 
 /** A check of the agent's own. Times in ms. */
 export interface LocalCheck {
@@ -23,6 +24,8 @@ export interface LocalCheck {
 
 interface AgentService extends ServiceOptions {
   readonly local?: LocalCheck;
+  /** How it is forwarded, and why, where its configuration leaves that open. */
+  readonly chosen?: Forwarding;
 }
 
 export interface AgentConfig {
@@ -62,7 +65,10 @@ type RawCheck = Omit<Partial<Check>, 'send' | 'expect'> & {
 type Raw = Partial<Omit<AgentConfig, 'services'>> &
   Pick<AgentConfig, 'addresses' | 'report' | 'drain' | 'state'> & {
     readonly plain: boolean;
-    readonly services: readonly (Omit<AgentService, 'check'> & { readonly check?: RawCheck })[];
+    readonly services: readonly (Omit<AgentService, 'check' | 'forward'> & {
+      readonly check?: RawCheck;
+      readonly forward: Omit<Forward, 'mode'> & { readonly mode: ForwardMode | 'auto' };
+    })[];
   };
 
 /** The configuration, or all that is wrong with it. */
@@ -97,9 +103,9 @@ export function loadAgentConfig(
         at(`/services/${index}/local`, "'command' is missing: the program to run and its arguments"),
       );
   }
-  const services = raw.services.map(service => withBytes(service));
+  const services = raw.services.map(service => withForwarding(withBytes(service)));
   for (const [index, service] of services.entries()) {
-    const fault = faultOf([service]);
+    const fault = cannotForward(service) ?? faultOf([service]);
     if (fault !== undefined) faults.push(at(`/services/${index}`, fault));
   }
   if (faults.length === 0) {
@@ -121,7 +127,15 @@ function faultOf(services: readonly AgentService[]): string | undefined {
   }
 }
 
-function withBytes({ check, ...service }: Raw['services'][number]): AgentService {
+type RawService = Omit<Raw['services'][number], 'check'> & Pick<AgentService, 'check'>;
+
+function withForwarding({ forward, ...service }: RawService): AgentService {
+  if (forward.mode !== 'auto') return { ...service, forward: { ...forward, mode: forward.mode } };
+  const chosen = chooseForwarding(service);
+  return { ...service, chosen, forward: { ...forward, mode: chosen.mode } };
+}
+
+function withBytes({ check, ...service }: Raw['services'][number]): RawService {
   if (check === undefined) return service;
   const { send, expect, ...rest } = check;
   return {

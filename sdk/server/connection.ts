@@ -2,14 +2,12 @@
  * A session's connection over a stream: messages to bytes and back, and the limits that bind the manager, too.
  */
 import type { Identity, Net } from '../transport/environment.ts';
-import type { ManagerMessage } from '../wire/messages.ts';
+import { type ManagerMessage, WELL_KNOWN } from '../wire/messages.ts';
 import { encodeRegistration } from '../wire/registration.ts';
 import { RegistrationParser } from '../wire/stream.ts';
 import type { ManagerAddress } from './events.ts';
 import type { Connection, ConnectionHandlers } from './session.ts';
 
-/** RFC 7301 name of the registration protocol. */
-const ALPN = 'bivouac/1';
 /** Bytes that a manager may leave unread before it counts as stuck. */
 const MOST_PENDING = 4 * 1024 * 1024;
 
@@ -33,7 +31,7 @@ export const connectWith =
       over = true;
       handlers.onClose(reason);
     };
-    const tls = identity && { identity, verify: true, alpn: [ALPN] };
+    const tls = identity && { identity, verify: true, alpn: [WELL_KNOWN.alpn] };
     const stream = net.connect(
       { address: to.address, port: to.port, ...(tls && { tls }) },
       {

@@ -26,9 +26,9 @@ export interface ServiceOptions {
   readonly weight?: number;
   /** Connections that it can carry at once; 0 = not said. */
   readonly capacity?: number;
-  /** How the manager checks it. Default: `tcp` for TCP services, `none` for others. */
+  /** How the manager checks it. Default: `tcp` for TCP services, `none` for others; the timeout 500 ms, or the interval if that is less. */
   readonly check?: Partial<Check> & { readonly kind: CheckKind };
-  /** Default: `nat`, weighted round robin, no affinity. */
+  /** Default: `nat` (for SCTP, which is not forwarded, `none`), weighted round robin, no affinity. */
   readonly forward?: Partial<Forward>;
 }
 
@@ -48,10 +48,9 @@ export interface LeasePlan {
   readonly services: readonly ServicePlan[];
 }
 
-const CHECK: Omit<Check, 'kind'> = {
+const CHECK: Omit<Check, 'kind' | 'timeout'> = {
   port: 0,
   interval: 1000,
-  timeout: 500,
   rise: 1,
   fall: 2,
   target: '',
@@ -60,7 +59,14 @@ const CHECK: Omit<Check, 'kind'> = {
   send: new Uint8Array(0),
   expect: new Uint8Array(0),
 };
-const FORWARD: Forward = { mode: 'nat', scheduler: 'wrr', affinity: 0 };
+/** Unless it is longer than the interval. */
+const TIMEOUT = 500;
+/** What only direct servers have to be set up for, and no manager can do for SCTP. */
+const forwardOf = (transport: Transport): Forward => ({
+  mode: transport === 'sctp' ? 'none' : 'nat',
+  scheduler: 'wrr',
+  affinity: 0,
+});
 
 /** Services get the ids 1, 2, … in their order. Throws BivouacError EINVAL, naming the service and what is wrong. */
 export function leasePlans(services: readonly ServiceOptions[]): LeasePlan[] {
@@ -88,13 +94,14 @@ function planOf(id: number, where: string, options: ServiceOptions): ServicePlan
   const { name } = questionOf({ name: options.name, protocol, transport }); // The same words as in a query.
   const ports = portRanges(options.ports);
   const check = { kind: transport === 'tcp' ? ('tcp' as const) : ('none' as const), ...options.check };
-  const forward = { ...FORWARD, ...options.forward };
+  const forward = { ...forwardOf(transport), ...options.forward };
   if (!Number.isInteger(weight) || weight < 1 || weight > 1000)
     throw invalid(`${where}.weight`, weight, '1…1000');
   const single = ports.length === 1 && ports[0]!.first === ports[0]!.last;
   if (targetPort !== 0 && (forward.mode !== 'nat' || !single))
     throw invalid(`${where}.targetPort`, targetPort, "none: it goes with 'nat' mode and a single port only");
-  const spec = { ...CHECK, ...check };
+  const { interval = CHECK.interval } = check;
+  const spec = { ...CHECK, timeout: Math.min(TIMEOUT, interval), ...check };
   if (spec.timeout > spec.interval)
     throw invalid(`${where}.check.timeout`, spec.timeout, `at most the interval, ${spec.interval} ms`);
   return {

@@ -30,6 +30,22 @@ describe('the agent’s configuration', () => {
     });
   });
 
+  it.each([
+    ['an IPv4 VIP', {}, 'direct'],
+    ['an IPv6 VIP', { vip: 'fd50::1' }, 'nat'],
+    ['an IPv6 VIP out of the pools', { family: 6 }, 'nat'],
+    ['a mapped port', { targetPort: 8080 }, 'nat'],
+    ['SCTP', { transport: 'sctp' }, 'none'],
+    ['what is said', { forward: { mode: 'none' } }, 'none'],
+  ])('forwards %s as it can be, and says why', (_, rest, mode) => {
+    const loaded = loadAgentConfig(JSON.stringify({ plain: true, services: [{ ...web, ...rest }] }));
+    if ('faults' in loaded) throw new Error(JSON.stringify(loaded.faults));
+    const [service] = loaded.config.services;
+    expect(service!.forward?.mode).toBe(mode);
+    if ('forward' in rest) expect(service!.chosen).toBeUndefined();
+    else expect(service!.chosen).toMatchObject({ mode, reason: expect.stringMatching(/\w/) });
+  });
+
   it('reads bytes of a check in hex, and a check of the agent’s own', () => {
     const service = {
       ...web,
@@ -66,7 +82,15 @@ describe('the agent’s configuration', () => {
     [{ plain: true, services: [{ ...web, ports: '90-80' }] }, /\/services\/0: port: "90-80"/],
     [{ plain: true, manager: ['cell'], services: [web] }, /\/manager\/0: 'cell' must be an address/],
     [{ plain: true, services: [{ ...web, local: { kind: 'exec' } }] }, /\/local: 'command' is missing/],
-    [{ plain: true, services: [{ ...web, targetPort: 8080 }] }, /'nat' mode/],
+    [{ plain: true, services: [{ ...web, targetPort: 8080, forward: { mode: 'direct' } }] }, /'nat' mode/],
+    [
+      { plain: true, services: [{ ...web, vip: 'fd50::1', forward: { mode: 'direct' } }] },
+      /\/services\/0: mode 'direct' is for IPv4 VIPs only: say 'nat'/,
+    ],
+    [
+      { plain: true, services: [{ ...web, transport: 'sctp', forward: { mode: 'nat' } }] },
+      /SCTP cannot be forwarded by 'nat'/,
+    ],
     [{ plain: true, tls: { ca: 'a', certificate: 'b', key: 'c' }, services: [web] }, /\/plain/],
     [
       { plain: true, services: [{ ...web, check: { kind: 'udp', send: 'abc' } }] },
