@@ -10,7 +10,7 @@
 import { familyOf } from '../../sdk/wire/address.ts';
 import type { Farm, Member } from '../desired/wanted.ts';
 import { baseOf, hash32 } from './mark.ts';
-import { hashed, turns } from './slots.ts';
+import { hashed, type Share, turns } from './slots.ts';
 
 /** Names of the maps and sets whose elements come and go with the farms (layout.ts declares them). */
 export type FarmSet =
@@ -52,9 +52,24 @@ export interface SimpleBody {
   readonly base: number;
 }
 
+/** A farm in parts, from which its elements are made, or what differs between two of them without making any. */
 export interface FarmLayout {
-  readonly elements: Elements;
+  /** The elements of the farm itself. */
+  readonly own: Elements;
+  /** Slot 0 has the mark `base`; whose mark each slot holds. */
+  readonly base: number;
+  readonly slots: readonly number[];
+  /** Members by their marks. */
+  readonly members: ReadonlyMap<number, MemberLayout>;
   readonly body: Body;
+}
+
+/** Where packets of a member go: an element of the set, with this data. */
+interface MemberLayout {
+  readonly set: FarmSet;
+  readonly data: string;
+  /** Whether it is in `accepting`. */
+  readonly accepting: boolean;
 }
 
 /** Every manager hashes alike, so a client that comes by another one meets the same server. */
@@ -64,60 +79,108 @@ export const HASH_SEED = 0x42697661;
 export const memberName = (farm: Farm, member: Member): string => `${member.address}|${portAt(farm, member)}`;
 
 /** The port that packets are to go to; 0 = the one that the client chose. */
-function portAt(farm: Farm, member: Member): number {
+function portAt(farm: Farm, member: Pick<Member, 'port'>): number {
   return member.port === farm.ports.first && farm.ports.first === farm.ports.last ? 0 : member.port;
 }
 
+/** A member by its name, and what it takes. */
+export type Named = Pick<Member, 'address' | 'port' | 'weight' | 'accepts'> & { readonly name: string };
+
 /** One member for each address and port: a server that is in twice counts once, with the weight of both. */
-export function distinct(farm: Farm): readonly (Member & { readonly name: string })[] {
-  const byName = new Map<string, Member & { name: string }>();
+export function distinct(farm: Farm): readonly Named[] {
+  const byName = new Map<string, Named>();
   for (const member of farm.members) {
     const name = memberName(farm, member);
     const twin = byName.get(name);
-    if (twin === undefined) byName.set(name, { ...member, name });
-    else
-      byName.set(name, {
-        ...twin,
-        weight: twin.weight + member.weight,
-        accepts: twin.accepts || member.accepts,
-      });
+    byName.set(name, {
+      name,
+      address: member.address,
+      port: member.port,
+      weight: member.weight + (twin?.weight ?? 0),
+      accepts: member.accepts || twin?.accepts === true,
+    });
   }
   return [...byName.values()];
 }
 
 /** The farm in nf_tables, given its number and the index of each of its members. */
-export function layFarm(farm: Farm, id: number, indices: ReadonlyMap<string, number>): FarmLayout {
+export function layFarm(
+  farm: Farm,
+  id: number,
+  indices: ReadonlyMap<string, number>,
+  named: readonly Named[] = distinct(farm),
+): FarmLayout {
   const family = familyOf(farm.vip);
-  const mode = farm.mode === 'direct' ? 'direct' : 'nat';
-  const members = distinct(farm);
+  const direct = farm.mode === 'direct';
   const base = baseOf(id);
-  const markOf = (name: string): number => base + (indices.get(name) ?? 0);
-  const shares = members
-    .filter(member => member.accepts)
-    .map(({ name, weight }) => ({ name, weight, index: markOf(name) }));
+  const shares: Share[] = [];
+  const members = new Map<number, MemberLayout>();
+  for (const member of named) {
+    const { name, address, weight, accepts } = member;
+    const mark = base + (indices.get(name) ?? 0);
+    const port = portAt(farm, member);
+    const accepting = farm.affinity > 0 && accepts;
+    if (port === 0) members.set(mark, { set: `servers${family}`, data: address, accepting });
+    else members.set(mark, { set: `mapped${family}`, data: `${address} . ${port}`, accepting });
+    if (accepts) shares.push({ name, weight, index: mark });
+  }
   const slots = shares.length === 0 ? [] : farm.scheduler === 'source-hash' ? hashed(shares) : turns(shares);
   const body = layBody(farm, id, slots.length);
 
-  const elements = new Map<string, string>();
   const range = farm.ports.first !== farm.ports.last;
-  const entry = mode === 'direct' ? (range ? 'direct_ranges' : 'direct') : range ? 'ranges' : 'farms';
+  const entry = direct ? (range ? 'direct_ranges' : 'direct') : range ? 'ranges' : 'farms';
   const ports = range ? `${farm.ports.first}-${farm.ports.last}` : `${farm.ports.first}`;
-  const put = (set: FarmSet, key: string | number, data: string | number = ''): void =>
-    void elements.set(`${set} ${key}`, String(data));
-  put(`${entry}${family}` as FarmSet, `${farm.vip} . ${farm.transport} . ${ports}`, `jump f${id}`);
-  put('tags', base, body.tag);
-  if (mode === 'direct') put('restore4', base, farm.vip);
-  for (const [slot, mark] of slots.entries()) put('slots', base + slot, mark);
-  for (const member of members) {
-    const mark = markOf(member.name);
-    const port = portAt(farm, member);
-    if (port === 0) put(`servers${family}`, mark, member.address);
-    else put(`mapped${family}`, mark, `${member.address} . ${port}`);
-    put('live', mark);
-    if (farm.affinity > 0 && member.accepts) put('accepting', mark);
+  const own = new Map<string, string>();
+  put(own, `${entry}${family}` as FarmSet, `${farm.vip} . ${farm.transport} . ${ports}`, `jump f${id}`);
+  put(own, 'tags', base, String(body.tag));
+  if (direct) put(own, 'restore4', base, farm.vip);
+  if (farm.affinity > 0) put(own, 'touch', base, `jump t${id}`);
+  return { own, base, slots, members, body };
+}
+
+/** All elements of a farm. */
+export function elementsOf({ own, base, slots, members }: FarmLayout): Elements {
+  const elements = new Map(own);
+  for (const [slot, mark] of slots.entries()) put(elements, 'slots', base + slot, String(mark));
+  for (const [mark, member] of members) putMember(elements, mark, member);
+  return elements;
+}
+
+/** The elements in which two layouts of one farm, by the same number, differ: those of `before` and those of `after`. */
+export function differing(
+  before: FarmLayout,
+  after: FarmLayout,
+): { readonly before: Elements; readonly after: Elements } {
+  const old = new Map(before.own);
+  const now = new Map(after.own);
+  for (let slot = 0; slot < Math.max(before.slots.length, after.slots.length); slot++) {
+    const [was, is] = [before.slots[slot], after.slots[slot]];
+    if (was === is) continue;
+    if (was !== undefined) put(old, 'slots', before.base + slot, String(was));
+    if (is !== undefined) put(now, 'slots', after.base + slot, String(is));
   }
-  if (farm.affinity > 0) put('touch', base, `jump t${id}`);
-  return { elements, body };
+  for (const [mark, member] of before.members)
+    if (!sameMember(member, after.members.get(mark))) putMember(old, mark, member);
+  for (const [mark, member] of after.members)
+    if (!sameMember(member, before.members.get(mark))) putMember(now, mark, member);
+  return { before: old, after: now };
+}
+
+const sameMember = (one: MemberLayout, other: MemberLayout | undefined): boolean =>
+  one.set === other?.set && one.data === other.data && one.accepting === other.accepting;
+
+function put(elements: Map<string, string>, set: FarmSet, key: string | number, data: string): void {
+  elements.set(`${set} ${key}`, data);
+}
+
+function putMember(
+  elements: Map<string, string>,
+  mark: number,
+  { set, data, accepting }: MemberLayout,
+): void {
+  put(elements, set, mark, data);
+  put(elements, 'live', mark, '');
+  if (accepting) put(elements, 'accepting', mark, '');
 }
 
 function layBody(farm: Farm, id: number, slots: number): Body {

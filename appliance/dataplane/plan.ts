@@ -7,7 +7,16 @@ import type { Transport } from '../../sdk/wire/model.ts';
 import type { Farm, FarmKey } from '../desired/wanted.ts';
 import type { Table } from '../registry/table.ts';
 import { refusal } from './capabilities.ts';
-import { type Body, distinct, type Elements, layFarm } from './farm.ts';
+import {
+  type Body,
+  differing,
+  distinct,
+  type Elements,
+  elementsOf,
+  type FarmLayout,
+  layFarm,
+  type Named,
+} from './farm.ts';
 import { baseOf, chooseFarm, chooseIndex } from './mark.ts';
 
 /** A farm as it is in the kernel. */
@@ -69,17 +78,19 @@ export function planFarm(key: FarmKey, farm: Farm | undefined, reached: Reached)
       problem: `farm ${key}: no number is free for it`,
     };
 
-  const old = before && layoutOf(before);
-  const indices = wanted ? chooseIndices(wanted, before?.indices ?? new Map()) : new Map<string, number>();
-  const next = wanted && layFarm(wanted, id, indices);
-  const directs = countDirect(reached.directs, old?.elements, next?.elements);
+  const members = wanted ? distinct(wanted) : [];
+  const indices = chooseIndices(members, before?.indices ?? NOBODY);
+  const next = wanted && layFarm(wanted, id, indices, members);
+  const old = before && foundOf(before, next);
+  const elements = old?.become ?? (next && elementsOf(next));
+  const directs = countDirect(reached.directs, old?.elements, elements);
   const steps: Step[] = [];
   if (next && next.body.tag !== old?.tag) {
     const { body } = next;
     if (body.affinity > 0 && !old?.affinity) steps.push({ do: 'make-affinity', id, body });
     steps.push({ do: old ? 'replace-chains' : 'make-chains', id, body });
   }
-  steps.push(...difference(old?.elements ?? NONE, next?.elements ?? NONE), ...directs.steps);
+  steps.push(...difference(old?.elements ?? NONE, elements ?? NONE), ...directs.steps);
   if (old && !next) steps.push({ do: 'drop-chains', id, affinity: old.affinity });
   if (old?.affinity && !next?.body.affinity) steps.push({ do: 'drop-affinity', id });
 
@@ -112,24 +123,39 @@ export function planVips(before: Table<Address, true>, wanted: Table<Address, tr
 }
 
 const NONE: Elements = new Map();
+const NOBODY: ReadonlyMap<string, number> = new Map();
 
-function layoutOf({ id, indices, from }: ReachedFarm): {
-  elements: Elements;
-  affinity: boolean;
-  tag: number;
-} {
+/** What is in the kernel of a farm. */
+interface Found {
+  readonly elements: Elements;
+  readonly affinity: boolean;
+  readonly tag: number;
+  /** With it, `elements` are only those that are to differ, and this is what they become. */
+  readonly become?: Elements;
+}
+
+/** A farm as it was reached. Next to what it is to be, mostly one member more or less, only what differs is told. */
+function foundOf({ id, indices, from }: ReachedFarm, next: FarmLayout | undefined): Found {
   if ('elements' in from) return from;
-  const { elements, body } = layFarm(from, id, indices);
-  return { elements, affinity: body.affinity > 0, tag: body.tag };
+  const layout = layFarm(from, id, indices);
+  const { affinity, mode, tag } = layout.body;
+  const about = { affinity: affinity > 0, tag };
+  // What a direct farm uses is told from all of its elements.
+  if (next === undefined || mode === 'direct' || next.body.mode === 'direct')
+    return { ...about, elements: elementsOf(layout) };
+  const { before, after } = differing(layout, next);
+  return { ...about, elements: before, become: after };
 }
 
 /** Members keep the index that they have; a new one gets its own. */
-function chooseIndices(farm: Farm, before: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-  const names = distinct(farm).map(member => member.name);
+function chooseIndices(
+  members: readonly Named[],
+  before: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
   const indices = new Map<string, number>();
   // An index that a member of before gives up is not for a new one at once: flows still carry it.
   const taken = new Set(before.values());
-  for (const name of names) {
+  for (const { name } of members) {
     const index = before.get(name) ?? chooseIndex(name, index => taken.has(index)) ?? 0;
     indices.set(name, index);
     taken.add(index);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { layFarm } from '../../appliance/dataplane/farm.ts';
+import { elementsOf, layFarm } from '../../appliance/dataplane/farm.ts';
 import { planFarm, type Reached, type Step } from '../../appliance/dataplane/plan.ts';
 import type { Farm } from '../../appliance/desired/wanted.ts';
 import { Table } from '../../appliance/registry/table.ts';
@@ -124,8 +124,9 @@ test('the steps bring a kernel that forgives nothing to what is wanted, and a se
         const vips = new Set<string>();
         for (const each of wanted.values()) {
           const { id, indices } = reached.farms.get(each.key)!;
-          const { elements, body } = layFarm(each, id, indices);
-          for (const [element, data] of elements) expected.set(element, data);
+          const layout = layFarm(each, id, indices);
+          const { body } = layout;
+          for (const [element, data] of elementsOf(layout)) expected.set(element, data);
           expect(kernel.chains.get(`f${id}`)).toBe(body.tag);
           if (each.mode === 'direct') vips.add(each.vip);
           expect(new Set(indices.values()).size).toBe(indices.size);
