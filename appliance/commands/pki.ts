@@ -1,13 +1,20 @@
 /**
- * `bivouac pki init | issue | show`: the mission's certificate authority on the command line.
+ * `bivouac pki init | issue | revoke | show`: the mission's certificate authority on the command line.
  */
 import { parseArgs } from 'node:util';
 import { type CertificateFacts, readCertificate } from '../host/certificates.ts';
 import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
 import { createRandom } from '../host/random.ts';
-import { type AuthorityDeps, initAuthority, issueCertificate, pairPaths } from '../pki/authority.ts';
+import {
+  type AuthorityDeps,
+  initAuthority,
+  issueCertificate,
+  pairPaths,
+  revokeCertificates,
+} from '../pki/authority.ts';
 import { ROLES, type Role, readLimits } from '../pki/claims.ts';
+import { canonicalSerial } from '../pki/crl.ts';
 import { generalizedTime } from '../pki/openssl.ts';
 import { renderCertificate, shown } from '../pki/show.ts';
 import { ANY } from '../registry/permits.ts';
@@ -16,10 +23,13 @@ const USAGE = `usage: bivouac pki init DIR --mission NAME [--force]
        bivouac pki issue DIR --name NODE --role ${ROLES.join('|')} [--role …]
                [--claim-name NAME|*.SUFFIX]… [--claim-vip ADDRESS|PREFIX]… [--claim-port tcp/1720|udp/5000-5100|tcp/*]…
                [--any] [--days N] [--force]
+       bivouac pki revoke DIR --name NODE | --serial HEX
        bivouac pki show FILE [--json]
 
 A server's certificate permits what the claims list and nothing else; --any permits everything. Certificates are valid from
 1970 on and have no end unless --days sets one: nodes in the field often have no right clock.
+revoke takes back every certificate that was issued to NODE so far (or the one of that serial number), and writes DIR/ca.crl, which
+managers read ('tls.crl' in their configuration) when they start and at each reload.
 `;
 
 /** Where the command's words go. */
@@ -36,7 +46,7 @@ const terminal: Output = {
 /** Runs it; gives the exit status: 0 done, 1 failed, 2 wrong usage. */
 export async function pki(args: readonly string[], output: Output = terminal): Promise<number> {
   const [verb, ...rest] = args;
-  const command = Object.entries({ init, issue, show }).find(([name]) => name === verb)?.[1];
+  const command = Object.entries({ init, issue, revoke, show }).find(([name]) => name === verb)?.[1];
   if (args.length === 0 || args.includes('--help') || verb === 'help') {
     output.out(USAGE);
     return 0;
@@ -103,6 +113,44 @@ async function issue(args: readonly string[], { out, err }: Output): Promise<voi
     err(
       `warning: without ${missing.join(', ')} ${name} may not register any service (--any permits everything)\n`,
     );
+}
+
+async function revoke(args: readonly string[], { out }: Output): Promise<void> {
+  const { positionals, values } = read(args, { name: { type: 'string' }, serial: { type: 'string' } });
+  const directory = one(positionals, 'DIR');
+  const { name, serial } = values;
+  if ((name === undefined) === (serial === undefined))
+    throw new UsageError('give --name NODE, or --serial HEX');
+  authority(directory);
+  const wanted = issuedBy(directory).filter(({ facts }) =>
+    serial === undefined
+      ? facts.commonName === name
+      : canonicalSerial(facts.serial) === canonicalSerial(serial.replaceAll(':', '')),
+  );
+  if (wanted.length === 0)
+    throw new Error(
+      `${directory}/issued holds no certificate ${serial === undefined ? `of ${name}` : `with serial number ${serial}`}`,
+    );
+  const list = await revokeCertificates(
+    host(),
+    directory,
+    wanted.map(({ pem }) => pem),
+  );
+  for (const { facts } of wanted) out(`revoked ${facts.serial}  ${facts.commonName}\n`);
+  out(`${list}  take it to every manager, and reload them\n`);
+}
+
+/** The copies of what the authority issued, but for its own certificate. */
+function issuedBy(directory: string): { readonly pem: string; readonly facts: CertificateFacts }[] {
+  const files = createFiles();
+  return files
+    .list(`${directory}/issued`)
+    .filter(name => /^[0-9A-F]+\.pem$/.test(name))
+    .map(name => {
+      const path = `${directory}/issued/${name}`;
+      return { pem: files.read(path) ?? '', facts: certificateAt(path) };
+    })
+    .filter(({ facts }) => !facts.authority);
 }
 
 function show(args: readonly string[], { out }: Output): void {

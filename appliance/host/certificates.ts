@@ -18,6 +18,8 @@ export interface CertificateFacts {
   readonly fingerprint: string;
   /** SHA-256 of its key's SPKI: the holder's ServerId or ManagerId. */
   readonly id: ServerId;
+  /** DER of the key's SPKI. */
+  readonly publicKey: Uint8Array;
   readonly keyType: string;
   readonly uris: readonly string[];
 }
@@ -36,6 +38,7 @@ export function readCertificate(pem: string): CertificateFacts {
     notAfter: new Date(certificate.validTo),
     fingerprint: certificate.fingerprint256,
     id: identify(publicKey),
+    publicKey,
     keyType: certificate.publicKey.asymmetricKeyType ?? 'unknown',
     uris,
   };

@@ -4,6 +4,8 @@
  *     ca.key ca.pem          the authority; ca.key never leaves this directory
  *     NAME.key NAME.pem      what `issue` made, to be taken to the node NAME
  *     issued/SERIAL.pem      a copy of each certificate ever issued
+ *     ca.crl                 the list of those that `revoke` took back, to be taken to every manager
+ *     revoked.index          what the list is made from
  */
 import type { Exec, Files, Random } from '../host/ports.ts';
 import { type Credentials, urisOf } from './claims.ts';
@@ -87,6 +89,41 @@ export async function issueCertificate(deps: AuthorityDeps, request: IssueReques
   ]);
 }
 
+/** Revokes certificates (PEM texts) and makes the list anew; those that are revoked already stay so. Gives the list's path. */
+export async function revokeCertificates(
+  { exec, files, random }: AuthorityDeps,
+  directory: string,
+  certificates: readonly string[],
+): Promise<string> {
+  const authority = pairPaths(directory, 'ca');
+  const paths = { list: `${directory}/ca.crl`, index: `${directory}/revoked.index` };
+  await withScratch({ files, random }, directory, async (scratch, issued) => {
+    const database = `${scratch}.index`;
+    files.write(database, files.read(paths.index) ?? '');
+    const subject = { mission: 'none', name: 'none', roles: [], uris: [] };
+    files.write(`${scratch}.cnf`, renderConfig({ ...subject, issued, database }));
+    const common = [
+      'ca',
+      '-config',
+      `${scratch}.cnf`,
+      '-cert',
+      authority.certificate,
+      '-keyfile',
+      authority.key,
+    ];
+    for (const pem of certificates) {
+      files.write(`${scratch}.pem`, pem);
+      await openssl(exec, [...common, '-revoke', `${scratch}.pem`], /Already revoked/);
+    }
+    const dates = ['-crl_lastupdate', NOT_BEFORE, '-crl_nextupdate', NO_END];
+    const list = await openssl(exec, [...common, '-gencrl', ...dates]);
+    // The index first: what is in it will be in the next list, if this one is not written.
+    files.write(paths.index, files.read(database) ?? '', 0o600);
+    files.write(paths.list, list, 0o644);
+  });
+  return paths.list;
+}
+
 function refuseToOverwrite(files: Files, paths: Pair, force: boolean, consequence: string): void {
   const taken = [paths.key, paths.certificate].find(path => files.read(path) !== undefined);
   if (taken !== undefined && !force)
@@ -101,38 +138,51 @@ async function make(
   subject: Pick<ConfigInput, 'mission' | 'name' | 'roles' | 'uris'>,
   signing: readonly string[],
 ): Promise<Pair> {
+  const before = files.read(paths.key);
+  return withScratch({ files, random }, directory, async (scratch, issued) => {
+    const config = renderConfig({ ...subject, issued, database: `${scratch}.index` });
+    try {
+      files.write(`${scratch}.cnf`, config);
+      files.write(`${scratch}.index`, '');
+      files.write(paths.key, await openssl(exec, ['genpkey', '-algorithm', 'ED25519']), 0o600);
+      const request = await openssl(exec, ['req', '-new', '-config', `${scratch}.cnf`, '-key', paths.key]);
+      files.write(`${scratch}.csr`, request);
+      const certificate = await openssl(exec, [
+        ...['ca', '-batch', '-notext', '-config', `${scratch}.cnf`, '-in', `${scratch}.csr`],
+        ...['-startdate', NOT_BEFORE, ...signing],
+      ]);
+      files.write(paths.certificate, certificate, 0o644);
+      return paths;
+    } catch (error) {
+      if (before === undefined) files.remove(paths.key);
+      else files.write(paths.key, before, 0o600);
+      throw error;
+    }
+  });
+}
+
+/** Works with files of its own, whose paths begin with `scratch`; they are gone afterwards. */
+async function withScratch<T>(
+  { files, random }: Pick<AuthorityDeps, 'files' | 'random'>,
+  directory: string,
+  work: (scratch: string, issued: string) => Promise<T>,
+): Promise<T> {
   const issued = `${directory}/issued`;
-  const scratch = `${issued}/.${Array.from(random.bytes(8), byte => byte.toString(16)).join('')}`;
-  const config = renderConfig({ ...subject, issued, database: `${scratch}.index` });
+  const mine = `.${Array.from(random.bytes(8), byte => byte.toString(16)).join('')}`;
   files.makeDirectory(issued);
-  const before = { key: files.read(paths.key), certificate: files.read(paths.certificate) };
   try {
-    files.write(`${scratch}.cnf`, config);
-    files.write(`${scratch}.index`, '');
-    files.write(paths.key, await openssl(exec, ['genpkey', '-algorithm', 'ED25519']), 0o600);
-    const request = await openssl(exec, ['req', '-new', '-config', `${scratch}.cnf`, '-key', paths.key]);
-    files.write(`${scratch}.csr`, request);
-    const certificate = await openssl(exec, [
-      ...['ca', '-batch', '-notext', '-config', `${scratch}.cnf`, '-in', `${scratch}.csr`],
-      ...['-startdate', NOT_BEFORE, ...signing],
-    ]);
-    files.write(paths.certificate, certificate, 0o644);
-    return paths;
-  } catch (error) {
-    if (before.key === undefined) files.remove(paths.key);
-    else files.write(paths.key, before.key, 0o600);
-    throw error;
+    return await work(`${issued}/${mine}`, issued);
   } finally {
-    const mine = scratch.slice(issued.length + 1);
     for (const name of files.list(issued)) if (name.startsWith(mine)) files.remove(`${issued}/${name}`);
   }
 }
 
-async function openssl(exec: Exec, args: readonly string[]): Promise<string> {
+/** `tolerated`: a complaint that is none. */
+async function openssl(exec: Exec, args: readonly string[], tolerated?: RegExp): Promise<string> {
   const result = await exec.run('openssl', args, { timeout: 30_000 }).catch((error: Error) => {
     throw new Error(`${error.message}: install Debian's package openssl`, { cause: error });
   });
-  if (result.status !== 0)
+  if (result.status !== 0 && tolerated?.test(result.stderr) !== true)
     throw new Error(`openssl ${args[0]} failed with status ${result.status}: ${result.stderr.trim()}`);
   return result.stdout;
 }
