@@ -12,7 +12,19 @@ export function createClock(): Clock {
   return {
     now,
     after: (name, delay, run) => arm(now, name, delay, run),
-    wall: () => new Date().toISOString(),
+    wall: createWall(),
+  };
+}
+
+/** Many ask within one ms, in a crowd: the text is made once for each. */
+function createWall(): () => string {
+  let at = 0;
+  let text = '';
+  return () => {
+    const now = Date.now();
+    if (now !== at) text = new Date(now).toISOString();
+    at = now;
+    return text;
   };
 }
 

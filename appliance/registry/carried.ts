@@ -3,7 +3,7 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import type { PortRange, Transport } from '../../sdk/wire/model.ts';
-import type { Reached, ServiceRecord } from './state.ts';
+import type { Reached, ServiceKey, ServiceRecord } from './state.ts';
 
 /** The key of a farm: `vip|transport|first-last`. */
 export const farmKey = (vip: Address, transport: Transport, ports: PortRange): string =>
@@ -22,7 +22,7 @@ export const isBalanced = ({ spec }: ServiceRecord): boolean =>
  */
 export function carriedIn(
   reached: Reached,
-  services: readonly ServiceRecord[],
+  services: ReadonlyMap<ServiceKey, ServiceRecord>,
 ): (record: ServiceRecord) => boolean {
   const full = new Map<string, boolean>();
   const isFull = ({ spec }: ServiceRecord, ports: PortRange): boolean => {
@@ -37,14 +37,19 @@ export function carriedIn(
 }
 
 /** How many are to be in a farm: a server that is in twice at the same port is one member. */
-function countMembers(services: readonly ServiceRecord[], transport: Transport, ports: PortRange): number {
+function countMembers(
+  services: ReadonlyMap<ServiceKey, ServiceRecord>,
+  transport: Transport,
+  { first, last }: PortRange,
+): number {
   const members = new Set<string>();
-  for (const record of services) {
+  for (const record of services.values()) {
     const { state, spec, address } = record;
-    if (spec.transport !== transport || !isBalanced(record)) continue;
     if (state !== 'up' && state !== 'draining') continue;
-    if (!spec.ports.some(({ first, last }) => first === ports.first && last === ports.last)) continue;
-    members.add(`${address}|${spec.targetPort || ports.first}`);
+    if (spec.transport !== transport || !isBalanced(record)) continue;
+    if (!spec.ports.some(ports => ports.first === first && ports.last === last)) continue;
+    const port = spec.targetPort || first;
+    members.add(port === first ? address : `${address}|${port}`);
   }
   return members.size;
 }

@@ -56,8 +56,8 @@ export function leaveVips(state: State, vips: Iterable<ServiceRecord['spec']['vi
   const decisions: Decision[] = [];
   let next = state;
   for (const vip of vips) {
+    if (!anyWithdrawn(next, vip)) continue;
     const services = [...(next.vips.get(vip)?.values() ?? [])];
-    if (!services.some(record => record.intent === 'withdraw')) continue;
     const served = services.some(record => record.state === 'up');
     if (!served && next.reached.routes.has(vip)) continue;
     for (const record of services) {
@@ -71,4 +71,9 @@ export function leaveVips(state: State, vips: Iterable<ServiceRecord['spec']['vi
     }
   }
   return { state: next, decisions };
+}
+
+function anyWithdrawn(state: State, vip: ServiceRecord['spec']['vip']): boolean {
+  for (const record of state.vips.get(vip)?.values() ?? []) if (record.intent === 'withdraw') return true;
+  return false;
 }

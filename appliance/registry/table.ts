@@ -91,10 +91,12 @@ export class Table<K extends string, V> {
   /** What differs (by ===) between `before` and this table. */
   *changesSince(before: Table<K, V>): IterableIterator<Change<K, V>> {
     if (before === this) return;
-    for (const [at, group] of this.groups.entries()) {
+    for (let at = 0; at < GROUPS; at++) {
+      const group = this.groups[at]!;
       const old = before.groups[at]!;
       if (old === group) continue;
-      for (const [index, newer] of group.entries()) {
+      for (let index = 0; index < GROUPS; index++) {
+        const newer = group[index]!;
         const older = old[index]!;
         if (older === newer) continue;
         for (const [key, value] of older) {

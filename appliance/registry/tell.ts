@@ -13,16 +13,16 @@ export function tell(state: State, vips: Iterable<Address>): Step {
   const decisions: Decision[] = [];
   let next = state;
   for (const vip of vips) {
+    const services = next.vips.get(vip);
+    if (services === undefined) continue;
     const told = new Map<ServiceRecord['server'], ServiceRecord[]>();
-    const services = [...(next.vips.get(vip)?.values() ?? [])];
+    const isRouted = next.reached.routes.has(vip);
     const isCarried = carriedIn(next.reached, services);
-    for (const record of services) {
+    for (const record of services.values()) {
       if (record.told === record.state) continue;
       const { session, name = '' } = next.servers.get(record.server) ?? {};
       if (session === undefined) continue;
-      if (record.state === 'up') {
-        if (!next.reached.routes.has(vip) || !isCarried(record)) continue;
-      }
+      if (record.state === 'up' && !(isRouted && isCarried(record))) continue;
       const list = told.get(record.server) ?? [];
       list.push({ ...record, told: record.state });
       told.set(record.server, list);

@@ -46,12 +46,13 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
 
   /** Takes what changed since the last look into the documents that are to be written, each as it is when its turn comes. */
   const look = (): void => {
-    for (const index of changedDocuments(looked.leases, latest.leases, (one, other) => one === other)) {
+    const waits = (kind: string) => (index: number) => unwritten.has(name(kind, index));
+    for (const index of changedDocuments(looked.leases, latest.leases, same, waits('leases'))) {
       unwritten.set(name('leases', index), () =>
         leaseDocument(documentOf(latest.leases, index).flatMap(holders => [...holders.values()])),
       );
     }
-    for (const index of changedDocuments(looked.servers, latest.servers, storedAlike)) {
+    for (const index of changedDocuments(looked.servers, latest.servers, storedAlike, waits('servers'))) {
       unwritten.set(name('servers', index), () => serverDocument(documentOf(latest.servers, index)));
     }
     looked = latest;
@@ -98,24 +99,38 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
 
 const name = (kind: string, index: number): string => `${kind}-${index.toString().padStart(2, '0')}`;
 
-/** Which documents hold something that differs. */
+const same = <T>(one: T, other: T): boolean => one === other;
+
+/** Which documents hold something that differs, apart from those that are to be written anyway (`known`), which are not looked at. */
 function changedDocuments<K extends string, V>(
   before: Table<K, V>,
   after: Table<K, V>,
   alike: (one: V, other: V) => boolean,
-): number[] {
-  const old = before.parts();
+  known: (document: number) => boolean,
+): ReadonlySet<number> {
   const changed = new Set<number>();
+  if (before === after) return changed;
+  const old = before.parts();
   for (const [shard, map] of after.parts().entries()) {
     if (map === old[shard]) continue;
     const document = Math.floor((shard * DOCUMENTS) / old.length);
-    if (changed.has(document)) continue;
-    const same =
-      map.size === old[shard]!.size &&
-      [...map].every(([key, value]) => alike(value, old[shard]!.get(key) ?? value) && old[shard]!.has(key));
-    if (!same) changed.add(document);
+    if (!changed.has(document) && !known(document) && !sameShard(old[shard]!, map, alike))
+      changed.add(document);
   }
-  return [...changed];
+  return changed;
+}
+
+function sameShard<K, V>(
+  before: ReadonlyMap<K, V>,
+  after: ReadonlyMap<K, V>,
+  alike: (one: V, other: V) => boolean,
+): boolean {
+  if (before.size !== after.size) return false;
+  for (const [key, value] of after) {
+    const old = before.get(key);
+    if (old === undefined || (old !== value && !alike(value, old))) return false;
+  }
+  return true;
 }
 
 function documentOf<K extends string, V>(table: Table<K, V>, document: number): V[] {
