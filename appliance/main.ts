@@ -44,6 +44,8 @@ export interface ManagerHost extends Host {
     readonly anycastPort: number;
   }) => Driver<WantedDataplane, Reached['farms']>;
   readonly signer: Signer;
+  /** The signer of a private key in PEM; throws when it cannot be one. */
+  readonly signerOf: (pem: string) => Signer;
   readonly verify: Verify;
   readonly identify: Parameters<typeof createSessions>[0]['identify'];
   readonly secrets: Secrets;
@@ -52,6 +54,8 @@ export interface ManagerHost extends Host {
 /** What the files that the configuration names hold. */
 export interface Secrets {
   readonly tls: TlsIdentity | undefined;
+  /** Canonical serial numbers of revoked certificates. */
+  readonly revoked: ReadonlySet<string>;
   /** The OSPF key. */
   readonly ospfKey: string | undefined;
 }
@@ -72,7 +76,18 @@ const STOP_STEP = 3000;
 export async function startManager(first: Config, host: ManagerHost): Promise<Manager> {
   let config = first;
   let { secrets } = host;
-  const { clock, random, net, links, raw, exec, log, signer } = host;
+  const { clock, random, net, links, raw, exec, log } = host;
+  let own = host.signer;
+  /** Whatever key the manager has now. */
+  const signer: Signer = {
+    get id() {
+      return own.id;
+    },
+    get publicKey() {
+      return own.publicKey;
+    },
+    sign: bytes => own.sign(bytes),
+  };
   // Before anything is touched: two managers would take each other's farms for leftovers.
   const claim = await host.claim('manager');
   const probes = createProbes({ net, random, raw, exec, programs: config.health.programs });
@@ -120,6 +135,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       listen: config.listen,
       tls: secrets.tls,
       plain: config.plain,
+      revoked: secrets.revoked,
       limits: { sessions: config.sessions.servers + 64, perAddress: config.sessions.perAddress },
     },
   });
@@ -229,18 +245,23 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     async reload(next, read) {
       const { config: taken, needRestart } = takeOver(config, next);
       const rerouted = routeSettings(taken, read) !== routeSettings(config, secrets);
-      const other = rerouted ? routingDriver(taken, host, read) : undefined;
-      const rekeyed = read.tls?.key !== secrets.tls?.key;
-      if (read.tls !== undefined && !rekeyed) sessions.renew(read.tls);
+      const otherRouting = rerouted ? routingDriver(taken, host, read) : undefined;
+      const nextSigner = read.tls && read.tls.key !== secrets.tls?.key ? host.signerOf(read.tls.key) : own;
+      if (read.tls !== undefined) sessions.renew(read.tls);
       config = taken;
-      secrets = rekeyed ? { ...read, tls: secrets.tls } : read;
-      if (other !== undefined) {
-        ({ driver: routes, frr } = other);
+      secrets = read;
+      if (nextSigner.id !== own.id) {
+        own = nextSigner;
+        responder.setManager(own.id);
+        log('notice', 'key-changed', { manager: own.id });
+      }
+      sessions.revoke(read.revoked);
+      if (otherRouting !== undefined) {
+        ({ driver: routes, frr } = otherRouting);
         await routing.replace(routes);
       }
       loop.configure(rules());
-      // Its identity hangs on its key: servers know the manager, and its leases, by it.
-      return rekeyed ? [...needRestart, 'tls.key'] : needRestart;
+      return needRestart;
     },
     async stop() {
       ticking = false;

@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { formatFault, loadConfig } from '../config/load.ts';
+import { readCertificate } from '../host/certificates.ts';
 import { claim } from '../host/claim.ts';
 import { createClock } from '../host/clock.ts';
 import { createExec } from '../host/exec.ts';
@@ -25,6 +26,7 @@ import { linuxRawSockets } from '../host/raw.ts';
 import { createStore } from '../host/store.ts';
 import { openVty } from '../host/vty.ts';
 import { type Manager, type ManagerHost, type Secrets, startManager } from '../main.ts';
+import { readRevoked } from '../pki/crl.ts';
 import { DOCUMENT_SCHEMA } from '../store/documents.ts';
 import { openNftables } from './dataplane.ts';
 
@@ -106,8 +108,19 @@ function secretsOf(file: string, { tls, routing }: Config): Secrets {
   const read = (path: string): string => readFileSync(resolve(dirname(file), path), 'utf8');
   return {
     tls: tls && { ca: read(tls.ca), certificate: read(tls.certificate), key: read(tls.key) },
+    revoked: tls?.crl === undefined ? new Set() : revokedBy(tls.crl, read(tls.crl), read(tls.ca)),
     ospfKey: routing.password === undefined ? undefined : read(routing.password).trim(),
   };
+}
+
+/** Serial numbers on the list. Throws, naming the file, when it is not the authority's. */
+function revokedBy(path: string, list: string, authority: string): ReadonlySet<string> {
+  const { publicKey } = readCertificate(authority);
+  try {
+    return readRevoked(list, publicKey, verify);
+  } catch (error) {
+    throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** The real operating system. */
@@ -132,6 +145,7 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
     claim,
     openDataplane: options => openNftables({ clock, exec, log }, options),
     signer: createSigner(secrets.tls?.key ?? ownKey(files, config.state)),
+    signerOf: createSigner,
     verify,
     identify,
     secrets,

@@ -13,7 +13,14 @@ export interface Config {
   readonly name: string;
   readonly state: string;
   readonly listen: readonly Endpoint[];
-  readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string } | undefined;
+  readonly tls:
+    | {
+        readonly ca: string;
+        readonly certificate: string;
+        readonly key: string;
+        readonly crl?: string;
+      }
+    | undefined;
   readonly plain: boolean;
   readonly access: readonly string[];
   readonly pools: readonly PoolRange[];

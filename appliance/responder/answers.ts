@@ -56,15 +56,22 @@ export class Answers {
   private readonly options: AnswersOptions;
   private readonly signatures: SourceLimits<'all'>;
   private directory: WantedDirectory | undefined;
+  private manager: ManagerId;
 
   constructor(options: AnswersOptions) {
     this.options = options;
+    this.manager = options.manager;
     this.signatures = new SourceLimits(options.clock, SIGNATURES, () => {});
   }
 
   /** From now on answers come from this. Replies that a carrier remembers are void. */
   setDirectory(directory: WantedDirectory): void {
     this.directory = directory;
+  }
+
+  /** From now on answers are this manager's. Replies that a carrier remembers are void. */
+  setManager(manager: ManagerId): void {
+    this.manager = manager;
   }
 
   /** `room`: bytes that a message may have. `shared`: other managers hear the query too, so keep silent if nothing is known. */
@@ -93,7 +100,7 @@ export class Answers {
   }
 
   private replyTo(query: Query, room: number, shared: boolean): Reply {
-    const { manager, signer, validity, limits } = this.options;
+    const { signer, validity, limits } = this.options;
     if (query.signed && signer === undefined) {
       const sentence = 'this manager has no key to sign with; ask without, or ask another';
       return this.refuse('refused', 'not-permitted', sentence, room, true);
@@ -101,7 +108,7 @@ export class Answers {
     if (this.directory === undefined) return silence('nothing-here');
     const decision = answer(query, this.directory, limits ?? DEFAULT_LIMITS);
     if (shared && !knows(decision)) return { ...silence(decision.reason), lasting: true };
-    const parts = splitAnswer(whole(decision, manager, validity), room, query.signed, MOST_PARTS);
+    const parts = splitAnswer(whole(decision, this.manager, validity), room, query.signed, MOST_PARTS);
     const templates = parts.map(answerTemplate);
     const bytes = templates.reduce((sum, template) => sum + template.length, 0);
     return {

@@ -64,6 +64,8 @@ export interface Responder {
   setDirectory(directory: WantedDirectory): void;
   /** The VIPs to announce and to answer for; call it once the data plane is ready for them. */
   setArp(wanted: WantedArp): void;
+  /** The manager has another key, and so another identity: its signer signs with that key already. */
+  setManager(manager: ManagerId): void;
   readonly counters: ResponderCounters;
   /** VIPs that another station claims now, on all links together. */
   conflicts(): readonly StandingConflict[];
@@ -166,12 +168,21 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
   look();
   again();
 
+  const forget = (): void => {
+    udp.forget();
+    for (const link of opened) link.carrier?.forget();
+  };
+
   return {
     counters,
     setDirectory(directory) {
       answers.setDirectory(directory);
-      udp.forget();
-      for (const link of opened) link.carrier?.forget();
+      forget();
+    },
+    setManager(id) {
+      answers.setManager(id);
+      solicitor.setManager(id);
+      forget();
     },
     setArp({ vips: wanted }) {
       const taken: Address[] = [];

@@ -41,10 +41,17 @@ export class Solicitor {
   private readonly options: SolicitorOptions;
   private readonly limits: SourceLimits<Address>;
   private readonly waiting = new Set<Timer>();
+  private manager: ManagerId;
 
   constructor(options: SolicitorOptions) {
     this.options = options;
+    this.manager = options.manager;
     this.limits = new SourceLimits(options.clock, RATE, options.onFull);
+  }
+
+  /** From now on invitations are to this manager. */
+  setManager(manager: ManagerId): void {
+    this.manager = manager;
   }
 
   /** One solicitation; `zone` is the interface of a link-local source. Never throws for what it holds. */
@@ -82,7 +89,8 @@ export class Solicitor {
     source: Address,
     zone: string | undefined,
   ): Uint8Array | 'malformed' | 'version' | 'foreign' {
-    const { manager, name, registration } = this.options;
+    const { manager } = this;
+    const { name, registration } = this.options;
     try {
       const message = decodeAnycast(bytes);
       if (message.type !== 'solicit') return 'malformed';

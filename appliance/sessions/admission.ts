@@ -4,6 +4,7 @@
 import type { RefusalCode } from '../../sdk/wire/messages.ts';
 import type { Peer } from '../host/ports.ts';
 import { credentialsOf } from '../pki/claims.ts';
+import { canonicalSerial } from '../pki/crl.ts';
 import type { SessionLimits } from './limits.ts';
 
 export interface Refusal {
@@ -57,12 +58,23 @@ export class Admission {
   }
 }
 
-/** Why a certificate is not one to register with. */
-export function refuseRole({ certificate }: Peer): Refusal | undefined {
-  if (certificate === undefined || credentialsOf(certificate.uris).roles.includes('server')) return undefined;
+/** Why a certificate is not one to register with; `revoked` holds canonical serial numbers. */
+export function refuseCertificate({ certificate }: Peer, revoked: ReadonlySet<string>): Refusal | undefined {
+  if (certificate === undefined) return undefined;
+  if (revoked.has(canonicalSerial(certificate.serial))) return refuseRevoked(certificate);
+  if (credentialsOf(certificate.uris).roles.includes('server')) return undefined;
   const mend = "issue one with 'bivouac pki issue --role server'";
   return {
     code: 'not-permitted',
     sentence: `the certificate of ${certificate.subject} has not the role 'server': ${mend}`,
   };
 }
+
+/** What the holder of a revoked certificate is told. */
+export const refuseRevoked = ({
+  subject,
+  serial,
+}: Pick<NonNullable<Peer['certificate']>, 'subject' | 'serial'>): Refusal => ({
+  code: 'not-permitted',
+  sentence: `the certificate of ${subject} (serial number ${serial}) was revoked: ask the mission's authority for another`,
+});

@@ -21,9 +21,10 @@ import type {
   TlsIdentity,
 } from '../host/ports.ts';
 import { claimsOf, UNLIMITED } from '../pki/claims.ts';
+import { canonicalSerial } from '../pki/crl.ts';
 import type { Claims, Event } from '../registry/events.ts';
 import type { Reason, SessionId } from '../registry/state.ts';
-import { Admission, refuseRole } from './admission.ts';
+import { Admission, refuseCertificate, refuseRevoked } from './admission.ts';
 
 import { SessionCounters } from './counters.ts';
 import { SESSION_LIMITS, type SessionLimits } from './limits.ts';
@@ -35,6 +36,8 @@ interface SessionsConfig {
   readonly tls: TlsIdentity | undefined;
   /** Without `tls`: accept anybody. */
   readonly plain: boolean;
+  /** Canonical serial numbers of certificates that are accepted no more. */
+  readonly revoked?: ReadonlySet<string>;
   readonly limits?: Partial<SessionLimits>;
 }
 
@@ -54,6 +57,8 @@ export interface Sessions {
   listen(): Promise<readonly number[]>;
   /** Shows another certificate from the next handshake on; sessions that are go on. Throws when it is of no use. */
   renew(identity: TlsIdentity): void;
+  /** Accepts these certificates no more, and ends the sessions of their holders; those that were revoked before and are not named are good again. */
+  revoke(serials: ReadonlySet<string>): void;
   /** To a session's server; for a session that is over, nothing. A `registered` sets the session's heartbeat. */
   send(session: SessionId, message: ManagerMessage): void;
   /** Sends at once what the end of this turn of the event loop otherwise would. */
@@ -90,6 +95,7 @@ class SessionTable implements Sessions {
   private unsent: Session[] = [];
   private lastId = 0;
   private stopping = false;
+  private revoked: ReadonlySet<string>;
   private onEmpty: (() => void) | undefined;
 
   constructor(deps: SessionsDeps) {
@@ -97,6 +103,7 @@ class SessionTable implements Sessions {
     this.limits = { ...SESSION_LIMITS, ...deps.config.limits };
     this.wheel = new Wheel(deps.clock);
     this.admission = new Admission(this.limits);
+    this.revoked = deps.config.revoked ?? new Set();
   }
 
   get size(): number {
@@ -138,6 +145,15 @@ class SessionTable implements Sessions {
     for (const listener of this.listeners) listener.renew?.(identity);
   }
 
+  revoke(serials: ReadonlySet<string>): void {
+    this.revoked = serials;
+    for (const { session, certificate } of [...this.entries.values()]) {
+      if (certificate === undefined || !serials.has(canonicalSerial(certificate.serial))) continue;
+      const { code, sentence } = refuseRevoked(certificate);
+      session.reject(code, sentence);
+    }
+  }
+
   send(id: SessionId, message: ManagerMessage): void {
     this.entries.get(id)?.session.send(message);
   }
@@ -175,7 +191,7 @@ class SessionTable implements Sessions {
       stream.destroy();
       return { onData() {}, onClose() {} };
     }
-    const refusal = this.admission.refuse(address) ?? refuseRole(peer);
+    const refusal = this.admission.refuse(address) ?? refuseCertificate(peer, this.revoked);
     this.admission.add(address);
     this.streams.add(stream);
     const entry = this.open(stream, peer);
@@ -187,7 +203,8 @@ class SessionTable implements Sessions {
   private open(stream: Stream, { address: peer, certificate }: Peer): Entry {
     const id = `s${++this.lastId}` as SessionId;
     const claims = certificate === undefined ? UNLIMITED : claimsOf(certificate, this.deps.identify);
-    const entry = new Entry(this, stream, { id, claims, peer, subject: certificate?.subject });
+    const shown = certificate && { subject: certificate.subject, serial: certificate.serial };
+    const entry = new Entry(this, stream, { id, claims, peer, certificate: shown });
     this.entries.set(id, entry);
     return entry;
   }
@@ -252,6 +269,8 @@ class SessionTable implements Sessions {
   }
 }
 
+type Shown = Pick<NonNullable<Peer['certificate']>, 'subject' | 'serial'>;
+
 /** A session and whose it is. Thousands are held for long: methods, where closures would take a kilobyte each time. */
 class Entry implements SessionOwner, StreamHandlers {
   readonly id: SessionId;
@@ -262,7 +281,8 @@ class Entry implements SessionOwner, StreamHandlers {
   /** Whether the registry has heard of it. */
   known = false;
   private readonly table: SessionTable;
-  private readonly subject: string | undefined;
+  /** What is kept of its certificate, if it has shown one. */
+  readonly certificate: Shown | undefined;
 
   constructor(
     table: SessionTable,
@@ -271,7 +291,7 @@ class Entry implements SessionOwner, StreamHandlers {
       readonly id: SessionId;
       readonly claims: Claims;
       readonly peer: Address;
-      readonly subject: string | undefined;
+      readonly certificate: Shown | undefined;
     },
   ) {
     this.table = table;
@@ -279,7 +299,7 @@ class Entry implements SessionOwner, StreamHandlers {
     this.id = who.id;
     this.claims = who.claims;
     this.peer = who.peer;
-    this.subject = who.subject;
+    this.certificate = who.certificate;
     this.session = new Session(stream, this);
   }
 
@@ -313,7 +333,8 @@ class Entry implements SessionOwner, StreamHandlers {
   }
 
   refused(code: RefusalCode, sentence: string, by: 'session' | 'registry'): void {
-    const { id: session, peer, subject } = this;
+    const { id: session, peer } = this;
+    const subject = this.certificate?.subject;
     if (by === 'registry') this.table.counters.countRefused(code);
     else this.table.refused(code, sentence, { session, peer, subject });
   }

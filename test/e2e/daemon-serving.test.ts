@@ -190,6 +190,61 @@ test('a renewed certificate is shown from the next handshake on, and sessions go
   await steady.process.stop('SIGKILL');
 });
 
+test('who is revoked is out at the next reload, and does not come in again', async () => {
+  const [lost, good] = ['lost', 'good'].map(
+    (name, index) =>
+      new Server(cell.host(64 + index), { certificate: cell.certificate(mission, name), name }),
+  );
+  await Promise.all([lost!.up(), good!.up()]);
+  cell.bivouac('pki', 'revoke', mission, '--name', 'lost');
+  const tls = {
+    ca: `${mission}/ca.pem`,
+    certificate: `${mission}/manager.pem`,
+    key: `${mission}/manager.key`,
+  };
+  manager.configure({ tls: { ...tls, crl: `${mission}/ca.pem` } });
+  await manager.reload();
+  expect(manager.log()).toMatch(/not-reloaded why=".*ca\.pem: it is no list of revoked certificates/);
+  manager.configure({ tls: { ...tls, crl: `${mission}/ca.crl` } });
+  const mark = lost!.told().length;
+  await manager.reload();
+  await poll(
+    () =>
+      lost!
+        .told()
+        .slice(mark)
+        .filter(({ event }) => event === 'refused').length > 1,
+    10_000,
+    'it is told, and told again when it comes back',
+  );
+  expect(lost!.told().findLast(({ event }) => event === 'refused')).toMatchObject({
+    code: 'not-permitted',
+    sentence: expect.stringContaining('was revoked'),
+  });
+  expect(
+    shown('servers').filter(row => row['state'] === 'connected' && row['server'] === 'good'),
+  ).toHaveLength(1);
+  expect(shown('services').find(row => row['server'] === 'lost')!['state']).toBe('down');
+  for (const server of [lost!, good!]) await server.process.stop('SIGKILL');
+});
+
+test('a new key is taken up by a reload: the manager has another identity, and servers serve on', async () => {
+  const server = new Server(cell.host(66), { certificate: cell.certificate(mission, 'firm'), name: 'firm' });
+  const vip = await server.up();
+  const old = ['pem', 'key'].map(end => readFileSync(`${mission}/manager.${end}`, 'utf8'));
+  cell.bivouac('pki', 'issue', mission, '--name', 'manager', '--role', 'manager', '--force');
+  await manager.reload();
+  expect(manager.log()).toMatch(/key-changed manager=[0-9a-f]{64}/);
+  expect(manager.log().match(/reloaded needRestart=\[\]/g)!.length).toBeGreaterThan(0);
+  const late = new Server(cell.host(67), { certificate: cell.certificate(mission, 'late'), name: 'late' });
+  await late.up();
+  expect(await answers(cell.client, vip, 2)).toMatchObject({ firm: 2 });
+  for (const [index, end] of ['pem', 'key'].entries())
+    writeFileSync(`${mission}/manager.${end}`, old[index]!);
+  await manager.reload();
+  for (const each of [server, late]) await each.process.stop('SIGKILL');
+});
+
 test('a service that cannot be carried is refused when it registers', async () => {
   const direct = {
     ...{ name: 'v6.mission', protocol: 'http', ports: 80, vip: 'fd50::5' },

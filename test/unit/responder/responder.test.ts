@@ -5,6 +5,7 @@ import type { ArpConflict } from '../../../appliance/responder/arp-defender.ts';
 import { createResponder, type Responder } from '../../../appliance/responder/responder.ts';
 import { type Address, address, type Mac } from '../../../sdk/wire/address.ts';
 import { anycastQueryFrame, BROADCAST, decodeArp, encodeArp, NO_MAC } from '../../../sdk/wire/arp.ts';
+import type { ManagerId } from '../../../sdk/wire/model.ts';
 import { type VirtualWorld, virtualWorld } from '../../support/virtual.ts';
 import { CLIENT, directory, expectType, ListedLinks, link, MANAGER, queryBytes } from './support.ts';
 
@@ -161,6 +162,15 @@ test('a conflict is an alarm, in a sentence, and so is its end', () => {
     expect.stringContaining(`no other station has claimed ${VIP}`),
   ]);
   expect(responder.conflicts()).toHaveLength(0);
+});
+
+test('with another key the answers are another manager’s, remembered ones too', () => {
+  responder.setDirectory(cell);
+  ask(VIP);
+  const other = 'cd'.repeat(32) as ManagerId;
+  responder.setManager(other);
+  ask(VIP);
+  expect(sent().map(frame => expectType(frame.message, 'answer').manager)).toEqual([MANAGER, other]);
 });
 
 test('closing leaves no timer and no socket behind', () => {

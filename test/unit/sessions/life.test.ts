@@ -170,6 +170,43 @@ test('a certificate without the role of a server is refused, with the mend', asy
   expect(b.events).toEqual([]);
 });
 
+test('a revoked certificate is refused, and the session that its holder has ends; the others go on', async () => {
+  const b = await bench({ tls: identity('MANAGER') });
+  for (const [name, serial] of [
+    ['LOST', '0A1B'],
+    ['GOOD', '0C'],
+  ] as const)
+    b.world.network.certificates.set(name, {
+      ...{ publicKey: new Uint8Array(32), subject: `CN=${name}`, serial },
+      uris: ['urn:bivouac:role:server'],
+    });
+  const [lost, good] = [server(b, 2, identity('LOST')), server(b, 3, identity('GOOD'))];
+  for (const one of [lost, good]) {
+    one.say(REGISTER);
+    one.beat();
+  }
+  await b.world.clock.advance(10);
+  b.sessions.revoke(new Set(['A1B']));
+  await b.world.clock.advance(10);
+  const refusal = {
+    code: 'not-permitted',
+    sentence: expect.stringContaining('CN=LOST (serial number 0A1B) was revoked'),
+  };
+  expect(lost.of('refused')).toMatchObject([refusal]);
+  expect(lost.closed).toBe('closed');
+  expect(endings(b)).toEqual(['not-permitted']);
+  expect(good.closed).toBeUndefined();
+
+  const again = server(b, 2, identity('LOST'));
+  await b.world.clock.advance(10);
+  expect(again.of('refused')).toMatchObject([refusal]);
+  expect(b.sessions.counters.refused.get('not-permitted')).toBe(2);
+  b.sessions.revoke(new Set());
+  const pardoned = server(b, 2, identity('LOST'));
+  await b.world.clock.advance(10);
+  expect(pardoned.of('refused')).toEqual([]);
+});
+
 test('a failed handshake is counted and logged with its address', async () => {
   const b = await bench({ tls: identity('MANAGER') });
   const one = server(b);
