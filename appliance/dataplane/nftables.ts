@@ -2,6 +2,7 @@
  * The nftables driver: farms as elements of one table, changed by one transaction a call, at a cost that goes by what differs.
  */
 import type { Address } from '../../sdk/wire/address.ts';
+import { sameFarm } from '../desired/alike.ts';
 import type { Driver } from '../desired/driver.ts';
 import type { Farm, FarmKey, WantedDataplane } from '../desired/wanted.ts';
 import type { Log } from '../host/ports.ts';
@@ -72,6 +73,8 @@ class Nftables implements NftablesDriver {
   private readonly failed = new Set<FarmKey>();
   /** Commands that go ahead of the next transaction, in it: the table itself, so that it is never there without its farms. */
   private lead = '';
+  /** Steps of the VIPs that go with the next transaction. */
+  private due: readonly Step[] = [];
   private before: Before = [];
   private standing: readonly string[] = [];
 
@@ -85,9 +88,8 @@ class Nftables implements NftablesDriver {
     wanted: WantedDataplane,
   ): Promise<{ readonly reached: ReachedState['farms']; readonly problems: readonly string[] }> {
     if (this.reached === undefined) await this.start();
-    const vips = planVips(this.vips, wanted.vips);
+    this.due = [...this.due, ...planVips(this.vips, wanted.vips)];
     this.vips = wanted.vips;
-    this.lead += render(vips);
     const units = this.differing(wanted.farms);
     this.failed.clear();
     for (let at = 0; at < units.length; at += BATCH) await this.carryOut(units.slice(at, at + BATCH));
@@ -154,7 +156,7 @@ class Nftables implements NftablesDriver {
   private differing(farms: Table<FarmKey, Farm>): Unit[] {
     const keys = new Set<FarmKey>(this.failed);
     for (const { key, before, after } of farms.changesSince(this.last))
-      if (before === undefined || after === undefined || !same(before, after)) keys.add(key);
+      if (before === undefined || after === undefined || !sameFarm(before, after)) keys.add(key);
     if (this.last.size === 0) for (const key of this.reached?.farms.keys() ?? []) keys.add(key);
     return [...keys].map(key => ({ key, farm: farms.get(key) }));
   }
@@ -166,15 +168,13 @@ class Nftables implements NftablesDriver {
     this.last = Table.empty();
     this.vips = Table.empty();
     this.lead = '';
+    this.due = [];
   }
 
   /** Runs what is to go ahead alone, when no farm takes it along; gives the reason when it cannot be done. */
   private async runLead(): Promise<readonly string[]> {
-    if (this.lead === '') return [];
-    const { ok, error } = await this.nft.run(this.lead);
-    if (!ok) return [`the table '${TABLE}' could not be set up: ${error}`];
-    this.lead = '';
-    return [];
+    const { ok, error } = await this.transact([]);
+    return ok ? [] : [`the table '${TABLE}' could not be set up: ${error}`];
   }
 
   /** Carries out the units in one transaction; if the kernel refuses it, halves it until what it refuses stands alone. */
@@ -190,12 +190,12 @@ class Nftables implements NftablesDriver {
     }
     for (const { routes } of plans) for (const server of routes.add) await this.options.routes.add(server);
     const { ok, error } = await this.transact(steps);
-    if (ok) this.lead = '';
-    else if (this.lead !== '') {
+    if (!ok && (this.lead !== '' || this.due.length > 0)) {
       if ((await this.runLead()).length === 0) return this.carryOut(units);
       for (const { key } of units) this.failed.add(key);
       return;
-    } else if (units.length > 1) {
+    }
+    if (!ok && units.length > 1) {
       await this.carryOut(units.slice(0, units.length >> 1));
       return this.carryOut(units.slice(units.length >> 1));
     }
@@ -220,8 +220,18 @@ class Nftables implements NftablesDriver {
     if (deaths.length > 0) this.options.cutter?.cut(deaths, mark => !this.alive(mark));
   }
 
-  /** One transaction: by netlink if it can be said there, else (or to hear why not) by nft. */
+  /** One transaction, with what is to go ahead in it. */
   private async transact(steps: readonly Step[]): Promise<{ readonly ok: boolean; readonly error: string }> {
+    const result = await this.commit(this.due.length === 0 ? steps : [...this.due, ...steps]);
+    if (result.ok) {
+      this.lead = '';
+      this.due = [];
+    }
+    return result;
+  }
+
+  /** By netlink if it can be said there, else (or to hear why not) by nft. */
+  private async commit(steps: readonly Step[]): Promise<{ readonly ok: boolean; readonly error: string }> {
     const { batches } = this.options;
     if (batches !== undefined && this.lead === '' && steps.length <= FAST) {
       const batch = encode(steps);
@@ -237,9 +247,4 @@ class Nftables implements NftablesDriver {
     if (farm) for (const index of farm.indices.values()) if (index === indexOfMark(mark)) return true;
     return false;
   }
-}
-
-/** Whether two farms are the same to the kernel, by value. */
-function same(a: Farm, b: Farm): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
