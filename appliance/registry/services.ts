@@ -137,21 +137,21 @@ export function takeReports(
   server: ServerRecord,
   reports: readonly Report[],
 ): Step {
-  let step: Step = { state, decisions: [] };
+  const decisions: Decision[] = [];
+  const taken = new Map<number, ServiceRecord>();
   for (const report of reports) {
-    const current = step.state.servers.get(server.id);
-    const before = current?.services.get(report.service);
-    if (current === undefined || before === undefined) continue;
+    const before = taken.get(report.service) ?? server.services.get(report.service);
+    if (before === undefined) continue;
     const average =
       before.report === undefined
         ? report.connections
         : averaged(before.report.average, before.report.connections, now - before.report.at);
-    const next = change(step.state, config, now, current, before, {
-      report: { ...report, at: now, average },
-    });
-    step = { state: next.state, decisions: [...step.decisions, ...next.decisions] };
+    const after = settle({ ...before, report: { ...report, at: now, average } }, server, now, config);
+    const changed = stateChange(before, after, server);
+    if (changed) decisions.push(changed);
+    taken.set(report.service, after);
   }
-  return step;
+  return { state: taken.size === 0 ? state : putServices(state, server, [...taken.values()]), decisions };
 }
 
 /** Alters a record, judges it again, and says so if its state changed. */
@@ -276,9 +276,9 @@ function conflictOf(
     for (const theirs of other.spec.ports) {
       for (const ours of spec.ports) {
         if (ours.first > theirs.last || theirs.first > ours.last) continue;
-        const where = `${spec.vip} ${spec.transport}/${theirs.first}-${theirs.last}`;
+        const where = (): string => `${spec.vip} ${spec.transport}/${theirs.first}-${theirs.last}`;
         if (ours.first !== theirs.first || ours.last !== theirs.last)
-          return ['conflict', `ports ${ours.first}-${ours.last} overlap ${where} of ${other.spec.name}`];
+          return ['conflict', `ports ${ours.first}-${ours.last} overlap ${where()} of ${other.spec.name}`];
         const { mode, scheduler, affinity } = other.spec.forward;
         if (
           mode !== spec.forward.mode ||
@@ -287,7 +287,7 @@ function conflictOf(
         ) {
           return [
             'conflict',
-            `${where} is forwarded by ${mode}, ${scheduler}, affinity ${affinity} s: register it the same way`,
+            `${where()} is forwarded by ${mode}, ${scheduler}, affinity ${affinity} s: register it the same way`,
           ];
         }
       }
