@@ -76,6 +76,13 @@ export class Table<K extends string, V> {
     return this.replace(index, shard.size === 0 ? (NOTHING as Shard<K, V>) : shard, -1);
   }
 
+  /** Begins changes of many keys at once. */
+  draft(): Draft<K, V> {
+    return new Draft<K, V>(this.groups, this.size, {
+      make: (groups, size) => (groups === this.groups ? this : new Table(groups, size)),
+    });
+  }
+
   *keys(): IterableIterator<K> {
     for (const group of this.groups) for (const shard of group) yield* shard.keys();
   }
@@ -125,6 +132,78 @@ export class Table<K extends string, V> {
     group[index & (GROUPS - 1)] = shard;
     groups[index >> BITS] = group;
     return new Table(groups, this.size + growth);
+  }
+}
+
+interface Maker<K extends string, V> {
+  make(groups: Groups<K, V>, size: number): Table<K, V>;
+}
+
+/**
+ * A table that is being changed in many places: each shard is copied once, however many of its keys change. As long as nobody else
+ * holds the draft this is as pure as `with` and `without`; the table that it came from stays as it was.
+ */
+export class Draft<K extends string, V> {
+  private readonly maker: Maker<K, V>;
+  private groups: Groups<K, V>;
+  private size: number;
+  /** The groups and shards that were made here, and so may be written to. */
+  private readonly own = new Set<object>();
+
+  constructor(groups: Groups<K, V>, size: number, maker: Maker<K, V>) {
+    this.groups = groups;
+    this.size = size;
+    this.maker = maker;
+  }
+
+  get(key: K): V | undefined {
+    return this.at(shardOf(key)).get(key);
+  }
+
+  set(key: K, value: V): void {
+    const index = shardOf(key);
+    const shard = this.at(index);
+    const before = shard.get(key);
+    if (before === value && (before !== undefined || shard.has(key))) return;
+    const writable = this.writable(index);
+    this.size -= writable.size;
+    this.size += writable.set(key, value).size;
+  }
+
+  delete(key: K): void {
+    const index = shardOf(key);
+    if (!this.at(index).has(key)) return;
+    this.writable(index).delete(key);
+    this.size--;
+  }
+
+  /** The table as it is now; this very one that it began with if nothing was changed. The draft is not to be used after it. */
+  done(): Table<K, V> {
+    return this.maker.make(this.groups, this.size);
+  }
+
+  private at(index: number): Shard<K, V> {
+    return this.groups[index >> BITS]![index & (GROUPS - 1)]!;
+  }
+
+  private writable(index: number): Map<K, V> {
+    const shard = this.at(index);
+    if (this.own.has(shard)) return shard as Map<K, V>;
+    const copy = new Map(shard);
+    this.own.add(copy);
+    if (!this.own.has(this.groups)) {
+      this.groups = this.groups.slice();
+      this.own.add(this.groups);
+    }
+    const [at, within] = [index >> BITS, index & (GROUPS - 1)];
+    let group = this.groups[at]!;
+    if (!this.own.has(group)) {
+      group = group.slice();
+      this.own.add(group);
+      (this.groups as (typeof group)[])[at] = group;
+    }
+    (group as Shard<K, V>[])[within] = copy;
+    return copy;
   }
 }
 

@@ -11,21 +11,21 @@ import { putServices } from './update.ts';
 /** Tells what has not been told yet of the services of these VIPs. */
 export function tell(state: State, vips: Iterable<Address>): Step {
   const decisions: Decision[] = [];
-  let next = state;
+  const told = new Map<ServiceRecord['server'], ServiceRecord[]>();
   for (const vip of vips) {
-    const services = next.vips.get(vip);
-    if (services === undefined) continue;
-    const told = new Map<ServiceRecord['server'], ServiceRecord[]>();
-    const isRouted = next.reached.routes.has(vip);
-    const isCarried = carriedIn(next.reached, services);
+    const services = state.vips.get(vip);
+    if (services === undefined || !hasUntold(services.values())) continue;
+    const isRouted = state.reached.routes.has(vip);
+    const isCarried = carriedIn(state.reached, services);
     for (const record of services.values()) {
       if (record.told === record.state) continue;
-      const { session, name = '' } = next.servers.get(record.server) ?? {};
+      const { session, name = '' } = state.servers.get(record.server) ?? {};
       if (session === undefined) continue;
       if (record.state === 'up' && !(isRouted && isCarried(record))) continue;
-      const list = told.get(record.server) ?? [];
-      list.push({ ...record, told: record.state });
-      told.set(record.server, list);
+      const list = told.get(record.server);
+      const after = { ...record, told: record.state };
+      if (list === undefined) told.set(record.server, [after]);
+      else list.push(after);
       decisions.push({
         kind: 'service-state',
         server: record.server,
@@ -45,7 +45,13 @@ export function tell(state: State, vips: Iterable<Address>): Step {
         },
       });
     }
-    for (const [id, records] of told) next = putServices(next, next.servers.get(id)!, records);
   }
+  let next = state;
+  for (const [id, records] of told) next = putServices(next, next.servers.get(id)!, records);
   return { state: next, decisions };
+}
+
+function hasUntold(services: Iterable<ServiceRecord>): boolean {
+  for (const record of services) if (record.told !== record.state) return true;
+  return false;
 }

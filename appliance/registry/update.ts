@@ -29,7 +29,7 @@ function alter<K, V>(map: ReadonlyMap<K, V> | undefined, key: K, value: V | unde
 
 /** The state with these service records in place of the old ones of the same server. */
 export function putServices(state: State, server: ServerRecord, records: readonly ServiceRecord[]): State {
-  let { vips, damped } = state;
+  let { damped } = state;
   const services = new Map(server.services);
   const changed = new Map<Address, Map<ServiceKey, ServiceRecord | undefined>>();
   const note = (vip: Address, key: ServiceKey, record: ServiceRecord | undefined): void => {
@@ -47,7 +47,7 @@ export function putServices(state: State, server: ServerRecord, records: readonl
     else if (before?.flap.suppressed) damped = damped.without(record.key);
   }
   if (changed.size === 0 && state.servers.get(server.id) === server) return state;
-  for (const [vip, entries] of changed) vips = putVip(vips, vip, entries);
+  const vips = putVips(state.vips, changed);
   return { ...state, servers: state.servers.with(server.id, { ...server, services }), vips, damped };
 }
 
@@ -93,6 +93,24 @@ export function putLease(
     leases: holders.size === 0 ? state.leases.without(vip) : state.leases.with(vip, holders),
     holdings: holds.length === 0 ? state.holdings.without(holder) : state.holdings.with(holder, holds),
   };
+}
+
+/** `vips` with these services of these VIPs set, or deleted when undefined. */
+function putVips(
+  vips: State['vips'],
+  changed: ReadonlyMap<Address, ReadonlyMap<ServiceKey, ServiceRecord | undefined>>,
+): State['vips'] {
+  const draft = vips.draft();
+  for (const [vip, entries] of changed) {
+    const services = new Map(draft.get(vip));
+    for (const [key, record] of entries) {
+      if (record === undefined) services.delete(key);
+      else services.set(key, record);
+    }
+    if (services.size === 0) draft.delete(vip);
+    else draft.set(vip, services);
+  }
+  return draft.done();
 }
 
 /** `vips` with these services of one VIP set, or deleted when undefined. */

@@ -62,3 +62,33 @@ test('what changes nothing is the same table', () => {
   expect(table.with('a', 1)).toBe(table);
   expect(table.without('b')).toBe(table);
 });
+
+test('a draft makes the table that the single changes make, and leaves the old one as it was', () => {
+  fc.assert(
+    fc.property(actions, actions, (first, second) => {
+      const model = new Map<string, number>();
+      const before = run(first, Table.empty(), model);
+      const frozen = new Map(model);
+      const draft = before.draft();
+      for (const [key, value] of second) {
+        if (value === undefined) draft.delete(key);
+        else draft.set(key, value);
+        expect(draft.get(key)).toBe(value);
+      }
+      const after = run(second, before, model);
+      const drafted = draft.done();
+      expect([...drafted.changesSince(after)]).toEqual([]);
+      expect(drafted.size).toBe(model.size);
+      expect(new Map(before.entries())).toEqual(frozen);
+      expect([...before.keys()].length).toBe(before.size);
+    }),
+  );
+});
+
+test('a draft in which nothing changes gives the table back', () => {
+  const table: Table<string, number> = Table.from([['a', 1]]);
+  const draft = table.draft();
+  draft.set('a', 1);
+  draft.delete('b');
+  expect(draft.done()).toBe(table);
+});
