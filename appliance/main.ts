@@ -22,6 +22,7 @@ import { webAnswer } from './operator/web.ts';
 import { createPassive, createPassiveDataplane } from './reconciler/passive.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import type { Event } from './registry/events.ts';
+import { heartbeatOf } from './registry/servers.ts';
 import type { Reached } from './registry/state.ts';
 import { emptyState } from './registry/update.ts';
 import { createResponder } from './responder/responder.ts';
@@ -260,7 +261,9 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
         ({ driver: routes, frr } = otherRouting);
         await routing.replace(routes);
       }
-      loop.configure(rules());
+      const ruled = rules();
+      loop.configure(ruled);
+      sessions.pace(wish => heartbeatOf(ruled.registry, wish, loop.state.servers.size));
       return needRestart;
     },
     async stop() {

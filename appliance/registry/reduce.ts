@@ -64,7 +64,7 @@ function handleMessage(
   const { session, message, claims } = event;
   if (message.type === 'register')
     return registerServer(state, config, now, session, claims, event.peer, message);
-  if (message.type === 'heartbeat') return { state, decisions: [] };
+  if (message.type === 'heartbeat' || message.type === 'pace') return { state, decisions: [] };
   const id = state.sessions.get(session);
   const server = id === undefined ? undefined : state.servers.get(id);
   if (server === undefined) {

@@ -147,7 +147,7 @@ export function loseServer(
 }
 
 /** A crowd beats slower, so that one core carries it: whatever the order in which servers came. */
-function heartbeatOf({ heartbeat }: RegistryConfig, wish: Millis, servers: number): Millis {
+export function heartbeatOf({ heartbeat }: RegistryConfig, wish: Millis, servers: number): Millis {
   const { least, most, perServer } = heartbeat;
   const wished = wish === 0 ? heartbeat.default : wish;
   return Math.min(most, Math.max(least, wished, Math.ceil(servers * perServer)));

@@ -13,6 +13,8 @@ const SILENT_INTERVALS = 3;
 export interface HeartbeatOwner {
   now(): Millis;
   beat(sequence: number): void;
+  /** Tells the server of another interval. */
+  tellPace(interval: Millis): void;
   /** Whether something that was received still waits to be handled. */
   working(): boolean;
   /** What was due did not come: `register-timeout`, `message-timeout` or `heartbeat`. */
@@ -31,6 +33,11 @@ export class Heartbeats {
   private lastSent: Millis;
   private partialSince: Millis | undefined;
   private suspected = false;
+  /** The interval that is to hold once the server says so, and whether it has been told. */
+  private next: Millis | undefined;
+  private told = false;
+  /** How often is sent: a server that was told goes by the new interval at once, though it has not said so yet. */
+  private sending: Millis = 0;
   private stopped = false;
   private sequence = 0;
 
@@ -54,8 +61,26 @@ export class Heartbeats {
   establish(interval: Millis): void {
     const now = this.owner.now();
     this.interval = interval;
+    this.sending = interval;
+    this.next = undefined;
     this.lastHeard = now;
     this.schedule(now, interval);
+  }
+
+  /** Another interval shall hold. The server is told within the old one, when its turn comes: thousands must not be told at once. */
+  propose(interval: Millis): void {
+    if (this.interval === undefined || interval === (this.next ?? this.interval)) return;
+    this.next = interval;
+    this.told = false;
+  }
+
+  /** The server goes by this interval from now on. */
+  paced(interval: Millis): void {
+    if (interval !== this.next || !this.told) return;
+    this.interval = interval;
+    this.sending = interval;
+    this.next = undefined;
+    this.schedule(this.owner.now(), interval);
   }
 
   heard(now: Millis): void {
@@ -94,7 +119,11 @@ export class Heartbeats {
     } else if (now - this.lastHeard >= interval * SILENT_INTERVALS && !owner.working()) {
       this.suspect(now, interval);
     } else {
-      if (now - this.lastSent >= interval) owner.beat(++this.sequence);
+      if (this.next !== undefined && !this.told) {
+        this.told = true;
+        this.sending = Math.min(this.sending, this.next);
+        owner.tellPace(this.next);
+      } else if (now - this.lastSent >= this.sending) owner.beat(++this.sequence);
       this.schedule(now, interval);
     }
   }
@@ -119,6 +148,6 @@ export class Heartbeats {
   private schedule(now: Millis, interval: Millis): void {
     if (this.stopped) return;
     const silence = this.lastHeard + interval * SILENT_INTERVALS;
-    this.wheel.set(this.deadline, Math.max(now, Math.min(this.lastSent + interval, silence)));
+    this.wheel.set(this.deadline, Math.max(now, Math.min(this.lastSent + this.sending, silence)));
   }
 }

@@ -55,6 +55,8 @@ export class Session implements StreamHandlers, HeartbeatOwner {
   private readonly outstanding = new Set<number>();
   private mistakes = 0;
   private asked = false;
+  /** The interval of heartbeats that the server wished. */
+  private wish: Millis = 0;
   private queued = false;
   private isOver = false;
   private discarded = 0;
@@ -155,6 +157,15 @@ export class Session implements StreamHandlers, HeartbeatOwner {
     this.write({ type: 'heartbeat', sequence });
   }
 
+  tellPace(interval: Millis): void {
+    this.write({ type: 'pace', heartbeat: interval });
+  }
+
+  /** Has the interval of heartbeats changed; `intervalFor` gives it for the one that the server wished (0 = none). */
+  pace(intervalFor: (wish: Millis) => Millis): void {
+    if (!this.isOver) this.heartbeats.propose(intervalFor(this.wish));
+  }
+
   working(): boolean {
     return this.queued;
   }
@@ -188,6 +199,8 @@ export class Session implements StreamHandlers, HeartbeatOwner {
       this.reject('out-of-order', `a '${message.type}' before 'register'`, transactionOf(message));
     } else if (message.type === 'heartbeat') {
       this.owner.heartbeat('heard');
+    } else if (message.type === 'pace') {
+      this.heartbeats.paced(message.heartbeat);
     } else if ('transaction' in message && this.outstanding.size >= outstanding) {
       this.refuse(
         'limit',
@@ -195,7 +208,10 @@ export class Session implements StreamHandlers, HeartbeatOwner {
         message.transaction,
       );
     } else {
-      if (message.type === 'register') this.asked = true;
+      if (message.type === 'register') {
+        this.asked = true;
+        this.wish = message.heartbeat;
+      }
       if ('transaction' in message) this.outstanding.add(message.transaction);
       this.owner.pass(message);
     }
@@ -249,6 +265,7 @@ const FROM_SERVER: ReadonlySet<string> = new Set<ServerMessage['type']>([
   'withdraw-service',
   'deregister',
   'report',
+  'pace',
   'heartbeat',
 ]);
 

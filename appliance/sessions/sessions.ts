@@ -59,6 +59,8 @@ export interface Sessions {
   renew(identity: TlsIdentity): void;
   /** Accepts these certificates no more, and ends the sessions of their holders; those that were revoked before and are not named are good again. */
   revoke(serials: ReadonlySet<string>): void;
+  /** Gives sessions another interval of heartbeats, each by what its server wished (0 = nothing). */
+  pace(intervalFor: (wish: Millis) => Millis): void;
   /** To a session's server; for a session that is over, nothing. A `registered` sets the session's heartbeat. */
   send(session: SessionId, message: ManagerMessage): void;
   /** Sends at once what the end of this turn of the event loop otherwise would. */
@@ -152,6 +154,10 @@ class SessionTable implements Sessions {
       const { code, sentence } = refuseRevoked(certificate);
       session.reject(code, sentence);
     }
+  }
+
+  pace(intervalFor: (wish: Millis) => Millis): void {
+    for (const { session } of this.entries.values()) session.pace(intervalFor);
   }
 
   send(id: SessionId, message: ManagerMessage): void {

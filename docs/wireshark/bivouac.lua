@@ -123,6 +123,7 @@ local MESSAGES = {
   [0x07] = { "withdraw-service", "service-id" },
   [0x08] = { "deregister", "" },
   [0x09] = { "report", "report+" },
+  [0x0e] = { "pace", "heartbeat-interval" },
   [0x0f] = { "heartbeat", "sequence" },
   [0x11] = { "registered", "version manager-id manager-name? heartbeat-interval software?" },
   [0x12] = { "lease", "lease" },

@@ -17,6 +17,7 @@ const FROM_MANAGER: ReadonlySet<string> = new Set([
   'done',
   'refused',
   'service-state',
+  'pace',
   'heartbeat',
 ]);
 

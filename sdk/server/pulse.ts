@@ -15,7 +15,7 @@ const LAST_LOOK = 5;
 
 export class Pulse {
   private readonly clock: Clock;
-  private readonly interval: number;
+  private interval: number;
   private readonly beat: () => void;
   private readonly lost: (reason: string) => void;
   private lastSent: number;
@@ -34,6 +34,14 @@ export class Pulse {
     this.lastHeard = clock.now();
     this.armSending();
     this.armHearing(clock.now() + interval * SILENT_INTERVALS);
+  }
+
+  /** Another interval from now on, ms, both ways. */
+  pace(interval: number): void {
+    this.stop();
+    this.interval = interval;
+    this.armSending();
+    this.armHearing(this.lastHeard + interval * SILENT_INTERVALS);
   }
 
   /** Something was sent. */

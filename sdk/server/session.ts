@@ -270,6 +270,12 @@ export class Session {
   private hear(message: ManagerMessage): void {
     this.pulse?.heard();
     if (message.type === 'heartbeat') return;
+    if (message.type === 'pace') {
+      const { heartbeat } = message;
+      this.pulse?.pace(Math.max(LEAST_HEARTBEAT, heartbeat));
+      if (this.state === 'registered') this.send({ type: 'pace', heartbeat });
+      return;
+    }
     if (message.type === 'service-state') {
       const { service: id, state, score, reason } = message;
       const holding = this.holdings.find(entry => entry.has(id));

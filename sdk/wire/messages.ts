@@ -74,6 +74,8 @@ export type ServerMessage =
   | { readonly type: 'withdraw-service'; readonly transaction: number; readonly service: number }
   | { readonly type: 'deregister'; readonly transaction: number }
   | { readonly type: 'report'; readonly reports: readonly Report[] }
+  /** The manager's: from now on heartbeats come this often, ms; the server's: they do. */
+  | { readonly type: 'pace'; readonly heartbeat: number }
   | { readonly type: 'heartbeat'; readonly sequence: number };
 
 /** From a manager to a server. */
@@ -106,6 +108,8 @@ export type ManagerMessage =
       readonly score: number;
       readonly reason: string;
     }
+  /** The manager's: from now on heartbeats come this often, ms; the server's: they do. */
+  | { readonly type: 'pace'; readonly heartbeat: number }
   | { readonly type: 'heartbeat'; readonly sequence: number };
 
 export type RegistrationMessage = ServerMessage | ManagerMessage;

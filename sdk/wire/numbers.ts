@@ -13,6 +13,7 @@ export const MESSAGE: Readonly<Record<(RegistrationMessage | AnycastMessage)['ty
   deregister: 0x08,
   report: 0x09,
   // Either way
+  pace: 0x0e,
   heartbeat: 0x0f,
   // From a manager
   registered: 0x11,

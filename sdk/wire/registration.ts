@@ -60,6 +60,7 @@ export const REGISTRATION: readonly Shape[] = [
   shape('withdraw-service', 'required', service),
   shape('deregister', 'required', {}),
   shape('report', 'none', { reports: many(group.report, 1, MAX_REPORTS) }),
+  shape('pace', 'none', { heartbeat: one(element.heartbeatInterval) }),
   shape('heartbeat', 'none', { sequence: one(element.sequence) }),
   shape('registered', 'required', {
     version: one(element.version),

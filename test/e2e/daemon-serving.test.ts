@@ -260,6 +260,28 @@ test('a service that cannot be carried is refused when it registers', async () =
   await server.process.stop('SIGKILL');
 });
 
+test('another interval of heartbeats holds for the sessions that are, from the reload on', async () => {
+  const server = new Server(cell.host(68), {
+    certificate: cell.certificate(mission, 'paced'),
+    name: 'paced',
+  });
+  await server.up();
+  manager.configure({ sessions: { grace: 5000, heartbeat: 400 } });
+  const before = await count('bivouac_heartbeats_total{direction="heard"}');
+  await manager.reload();
+  // Three of them make sure that it goes by the new interval: it said so before.
+  await expect
+    .poll(() => count('bivouac_heartbeats_total{direction="heard"}'), { timeout: 5000 })
+    .toBeGreaterThan(before + 2);
+  process.kill(server.process.pid, 'SIGSTOP');
+  await expect
+    .poll(() => shown('servers').find(row => row['server'] === 'paced')!['reason'], { timeout: 5000 })
+    .toMatch(/^nothing was heard for 1[2-4]\d\d ms/);
+  await server.process.stop('SIGKILL');
+  manager.configure({ sessions: { grace: 5000 } });
+  await manager.reload();
+});
+
 test('a station that has a VIP of ours is an event, an alarm at the VIP, and gone when it is', async () => {
   const server = new Server(cell.host(71), {
     certificate: cell.certificate(mission, 'right'),

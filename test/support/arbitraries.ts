@@ -119,6 +119,8 @@ const versions = fc
 const refusal = fc.constantFrom(...(Object.keys(REFUSAL) as RefusalCode[]));
 const heartbeat = { type: is('heartbeat'), sequence: fc.integer({ min: 0, max: 0xffff_ffff }) };
 
+const pace = { type: is('pace'), heartbeat: fc.integer({ min: 10, max: 60_000 }) };
+
 const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({
     type: is('register'),
@@ -153,6 +155,7 @@ const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({ type: is('withdraw-service'), transaction, service: u32 }),
   fc.record({ type: is('deregister'), transaction }),
   fc.record({ type: is('report'), reports: fc.array(report, { minLength: 1, maxLength: 5 }) }),
+  fc.record(pace),
   fc.record(heartbeat),
 );
 
@@ -181,6 +184,7 @@ const managerMessage: fc.Arbitrary<ManagerMessage> = fc.oneof(
     score,
     reason: printable(80),
   }),
+  fc.record(pace),
   fc.record(heartbeat),
 );
 

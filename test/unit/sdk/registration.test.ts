@@ -93,6 +93,25 @@ describe('a registration', () => {
     expect(manager.of('report').length).toBe(20);
   });
 
+  it('goes by the interval that the manager gives anew, says so, and counts silence by it', async () => {
+    const { world, manager, registration, log, up } = await scene();
+    registration.start();
+    await up();
+    manager.say({ type: 'pace', heartbeat: 400 });
+    manager.heartbeat = 400;
+    await world.clock.advance(1);
+    expect(manager.of('pace')).toEqual([{ type: 'pace', heartbeat: 400 }]);
+    const before = manager.of('heartbeat').length;
+    await world.clock.advance(4000);
+    expect(manager.of('heartbeat').length - before).toBeGreaterThanOrEqual(9);
+    expect(manager.of('heartbeat').length - before).toBeLessThanOrEqual(10);
+    manager.fallSilent();
+    await world.clock.advance(800);
+    expect(log).not.toContain('waiting');
+    await world.clock.advance(800);
+    expect(log).toContain('waiting');
+  });
+
   it('counts the manager as lost after three silent intervals, and comes back', async () => {
     const { world, manager, registration, log, up } = await scene();
     registration.start();

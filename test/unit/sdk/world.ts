@@ -217,6 +217,7 @@ export class ScriptedManager {
           },
         ];
       case 'report':
+      case 'pace':
       case 'heartbeat':
         return [];
       default:

@@ -88,6 +88,49 @@ test('the interval is the one that `registered` said', async () => {
   expect(endings(b)).toEqual(['heartbeat']);
 });
 
+test.each([
+  ['slower', 500],
+  ['faster', 20],
+])('a reload makes heartbeats %s, once the server has said that it goes by it', async (_, interval) => {
+  const b = await bench();
+  const one = server(b);
+  one.say(REGISTER);
+  await b.world.clock.advance(10);
+  b.sessions.pace(wish => (wish === 0 ? interval : wish));
+  one.beat();
+  await b.world.clock.advance(110);
+  expect(one.of('pace')).toEqual([{ type: 'pace', heartbeat: interval }]);
+  // Until it says so it is held to the old one, and an answer of another interval is none.
+  one.say({ type: 'pace', heartbeat: 1234 });
+  one.fallSilent();
+  await b.world.clock.advance(250);
+  expect(endings(b)).toEqual([]);
+  one.say({ type: 'pace', heartbeat: interval });
+  const heard = one.of('heartbeat').length;
+  await b.world.clock.advance(3 * interval - 10);
+  expect(endings(b)).toEqual([]);
+  expect([2, 3]).toContain(one.of('heartbeat').length - heard);
+  await b.world.clock.advance(50);
+  expect(endings(b)).toEqual(['heartbeat']);
+  expect(passed(b)).toEqual(['register']);
+});
+
+test('a server that wished for its own interval keeps it, and one that does not know of it keeps the old', async () => {
+  const b = await bench();
+  const [own, old] = [server(b, 2), server(b, 3)];
+  own.say({ ...REGISTER, heartbeat: 100 } as typeof REGISTER);
+  old.say(REGISTER);
+  for (const one of [own, old]) one.beat();
+  await b.world.clock.advance(10);
+  b.sessions.pace(wish => wish || 5000);
+  await b.world.clock.advance(3000);
+  expect(own.of('pace')).toEqual([]);
+  expect(old.of('pace')).toHaveLength(1);
+  // It is beaten to as before.
+  expect(old.of('heartbeat').length).toBeGreaterThan(25);
+  expect(endings(b)).toEqual([]);
+});
+
 test('a server process that dies is noticed at once', async () => {
   for (const how of ['fin', 'reset'] as const) {
     const b = await bench();
