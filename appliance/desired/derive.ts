@@ -6,12 +6,12 @@ import type { Address } from '../../sdk/wire/address.ts';
 import { isBalanced, vipOf } from '../registry/carried.ts';
 import { farmScore } from '../registry/score.ts';
 import type { ServiceKey, ServiceRecord, State } from '../registry/state.ts';
-import { Table } from '../registry/table.ts';
+import { type Draft, Table } from '../registry/table.ts';
 import { sameFarm, sameServers, sameServices } from './alike.ts';
 import { putChecks } from './checks.ts';
 import { directoryOf } from './directory.ts';
 import { farmsOf } from './farms.ts';
-import type { DirectoryServer, Farm, FarmKey, Wanted, WantedDirectory } from './wanted.ts';
+import type { CheckTarget, DirectoryServer, Farm, FarmKey, Wanted } from './wanted.ts';
 
 export interface DesiredConfig {
   /** The route's metric from the VIP's score and the metric it has now (undefined = no route yet). */
@@ -46,10 +46,49 @@ const nothing = (state: State): Derived => ({
  * configuration is another than that of `last`.
  */
 export function derive(state: State, config: DesiredConfig, last?: Derived, anew = false): Derived {
-  let derived = last ?? nothing(state);
-  for (const vip of changed(state, anew ? undefined : last?.state))
-    derived = deriveVip(derived, state, config, vip);
-  return { ...derived, state };
+  const before = last ?? nothing(state);
+  const vips = changed(state, anew ? undefined : last?.state);
+  if (vips.size === 0) return { ...before, state };
+  const drafts = draftsOf(before);
+  for (const vip of vips) deriveVip(drafts, before, state, config, vip);
+  return finish(drafts, before, state);
+}
+
+/** The parts of what is derived, while they change: each is copied once, however many VIPs it changes for. */
+interface Drafts {
+  readonly farms: Draft<Address, ReadonlyMap<FarmKey, Farm>>;
+  readonly checks: Draft<ServiceKey, CheckTarget>;
+  readonly balanced: Draft<FarmKey, Farm>;
+  readonly vips: Draft<Address, true>;
+  readonly routes: Draft<Address, number>;
+  readonly byVip: Draft<Address, readonly DirectoryServer[]>;
+  readonly byName: Draft<string, readonly Address[]>;
+  readonly arp: Draft<Address, true>;
+}
+
+const draftsOf = ({ farms, wanted }: Derived): Drafts => ({
+  farms: farms.draft(),
+  checks: wanted.checks.draft(),
+  balanced: wanted.dataplane.farms.draft(),
+  vips: wanted.dataplane.vips.draft(),
+  routes: wanted.routing.routes.draft(),
+  byVip: wanted.directory.byVip.draft(),
+  byName: wanted.directory.byName.draft(),
+  arp: wanted.arp.vips.draft(),
+});
+
+function finish(drafts: Drafts, { wanted }: Derived, state: State): Derived {
+  return {
+    state,
+    farms: drafts.farms.done(),
+    wanted: {
+      checks: drafts.checks.done(),
+      dataplane: same(wanted.dataplane, { farms: drafts.balanced.done(), vips: drafts.vips.done() }),
+      routing: same(wanted.routing, { routes: drafts.routes.done() }),
+      directory: same(wanted.directory, { byVip: drafts.byVip.done(), byName: drafts.byName.done() }),
+      arp: same(wanted.arp, { vips: drafts.arp.done() }),
+    },
+  };
 }
 
 /** The VIPs that may differ since `before`. */
@@ -68,33 +107,26 @@ function changed(state: State, before: State | undefined): ReadonlySet<Address> 
   return vips;
 }
 
-function deriveVip(derived: Derived, state: State, config: DesiredConfig, vip: Address): Derived {
-  const { wanted } = derived;
+function deriveVip(drafts: Drafts, last: Derived, state: State, config: DesiredConfig, vip: Address): void {
   const records = state.vips.get(vip) ?? NO_RECORDS;
   const services = [...records.values()];
   const routed = state.reached.routes.has(vip);
-  const before = derived.farms.get(vip) ?? NO_FARMS;
+  const before = last.farms.get(vip) ?? NO_FARMS;
   const farms = keepEqual(before, farmsOf(vip, services, routed));
   const route = routeOf(state, config, vip, services, farms);
-  const dataplane = {
-    farms: putFarms(wanted.dataplane.farms, before, farms),
-    // Not by the route: after a restart the kernel has them all, before anything is known to be reached.
-    vips: mark(wanted.dataplane.vips, vip, services.length > 0 && (routed || serves(state, services))),
-  };
-  const routes =
-    route === undefined ? wanted.routing.routes.without(vip) : wanted.routing.routes.with(vip, route);
-  const vips = mark(wanted.arp.vips, vip, route !== undefined);
-  return {
-    state: derived.state,
-    farms: farms.size === 0 ? derived.farms.without(vip) : derived.farms.with(vip, farms),
-    wanted: {
-      checks: putChecks(wanted.checks, state, derived.state.vips.get(vip) ?? NO_RECORDS, records),
-      dataplane: same(wanted.dataplane, dataplane),
-      routing: same(wanted.routing, { routes }),
-      directory: putDirectory(wanted.directory, vip, state.stopping ? [] : directoryOf(services)),
-      arp: same(wanted.arp, { vips }),
-    },
-  };
+  putFarms(drafts.balanced, before, farms);
+  put(drafts.farms, vip, farms.size === 0 ? undefined : farms);
+  // Not by the route: after a restart the kernel has them all, before anything is known to be reached.
+  put(drafts.vips, vip, services.length > 0 && (routed || serves(state, services)) ? true : undefined);
+  put(drafts.routes, vip, route);
+  put(drafts.arp, vip, route === undefined ? undefined : true);
+  putChecks(drafts.checks, state, last.state.vips.get(vip) ?? NO_RECORDS, records);
+  putDirectory(drafts, vip, state.stopping ? [] : directoryOf(services));
+}
+
+function put<K extends string, V>(draft: Draft<K, V>, key: K, value: V | undefined): void {
+  if (value === undefined) draft.delete(key);
+  else draft.set(key, value);
 }
 
 /** The metric of the VIP's route: only when something serves it and the data plane has it (or need not). */
@@ -139,50 +171,39 @@ function keepEqual(
 }
 
 function putFarms(
-  table: Table<FarmKey, Farm>,
+  draft: Draft<FarmKey, Farm>,
   before: ReadonlyMap<FarmKey, Farm>,
   farms: ReadonlyMap<FarmKey, Farm>,
-): Table<FarmKey, Farm> {
-  let next = table;
-  for (const key of before.keys()) if (!farms.has(key)) next = next.without(key);
-  for (const [key, farm] of farms) if (before.get(key) !== farm) next = next.with(key, farm);
-  return next;
+): void {
+  for (const key of before.keys()) if (!farms.has(key)) draft.delete(key);
+  for (const [key, farm] of farms) if (before.get(key) !== farm) draft.set(key, farm);
 }
 
 function putDirectory(
-  directory: WantedDirectory,
+  { byVip, byName }: Pick<Drafts, 'byVip' | 'byName'>,
   vip: Address,
   servers: readonly DirectoryServer[],
-): WantedDirectory {
-  const before = directory.byVip.get(vip) ?? [];
-  if (sameServers(before, servers)) return directory;
-  let { byName } = directory;
+): void {
+  const before = byVip.get(vip) ?? [];
+  if (sameServers(before, servers)) return;
   const names = namesOf(servers);
-  for (const name of namesOf(before)) if (!names.has(name)) byName = putName(byName, name, vip, false);
-  for (const name of names) byName = putName(byName, name, vip, true);
-  return {
-    byName,
-    byVip: servers.length === 0 ? directory.byVip.without(vip) : directory.byVip.with(vip, servers),
-  };
+  for (const name of namesOf(before)) if (!names.has(name)) putName(byName, name, vip, false);
+  for (const name of names) putName(byName, name, vip, true);
+  put(byVip, vip, servers.length === 0 ? undefined : servers);
 }
 
-const namesOf = (servers: readonly DirectoryServer[]): ReadonlySet<string> =>
-  new Set(servers.flatMap(server => server.services.map(service => service.name)));
+function namesOf(servers: readonly DirectoryServer[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { services } of servers) for (const { name } of services) names.add(name);
+  return names;
+}
 
-function putName(
-  byName: WantedDirectory['byName'],
-  name: string,
-  vip: Address,
-  present: boolean,
-): WantedDirectory['byName'] {
+function putName(byName: Drafts['byName'], name: string, vip: Address, present: boolean): void {
   const before = byName.get(name) ?? [];
-  if (before.includes(vip) === present) return byName;
+  if (before.includes(vip) === present) return;
   const vips = present ? [...before, vip].sort() : before.filter(other => other !== vip);
-  return vips.length === 0 ? byName.without(name) : byName.with(name, vips);
+  put(byName, name, vips.length === 0 ? undefined : vips);
 }
-
-const mark = (table: Table<Address, true>, vip: Address, present: boolean): Table<Address, true> =>
-  present ? table.with(vip, true) : table.without(vip);
 
 /** `before` when all of its fields are those of `after`. */
 const same = <T extends object>(before: T, after: T): T =>
