@@ -276,6 +276,7 @@ export class Session {
       if (this.state === 'registered') this.send({ type: 'pace', heartbeat });
       return;
     }
+    if (message.type === 'lease-revoked') return;
     if (message.type === 'service-state') {
       const { service: id, state, score, reason } = message;
       const holding = this.holdings.find(entry => entry.has(id));

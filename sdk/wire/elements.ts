@@ -108,6 +108,8 @@ export const vip = must(0x0018, 'vip', ipAddress);
 export const family = must(0x0019, 'family', ipFamily());
 export const shared = must(0x001a, 'shared', presence);
 export const duration = must(0x001b, 'duration', unsigned(4, 1, U32));
+/** X.509 in DER (RFC 5280). */
+export const certificate = may(0x001c, 'certificate', opaque(1, 2048));
 
 // Services
 export const serviceId = must(0x0020, 'service-id', unsigned(4, 1, U32));
@@ -148,6 +150,18 @@ export const score = must(0x003b, 'score', unsigned(2, 0, 1000));
 export const want = must(0x0040, 'want', unsigned(1, 1, 255));
 export const sign = must(0x0041, 'sign', presence);
 export const omitted = may(0x0042, 'omitted', unsigned(4, 1, U32));
+
+// Notices
+export const boot = must(0x0080, 'boot', unsigned(6, 1, U48));
+export const change = must(0x0081, 'change', unsigned(6, 0, U48));
+export const since = must(0x0082, 'since', unsigned(6, 0, U48));
+export const anycastPort = must(0x0083, 'anycast-port', unsigned(2, 1, 65_535));
+export const host = may(0x0084, 'host', opaque(1, 32));
+export const gone = must(0x0085, 'gone', presence);
+export const whole = must(0x0086, 'whole', presence);
+export const beat = must(0x0087, 'beat', unsigned(6, 1, U48));
+export const entries = must(0x0088, 'entries', unsigned(4, 0, U32));
+export const servers = must(0x0089, 'servers', unsigned(4, 0, U32));
 
 function ipFamily(): Kind<4 | 6> {
   const number = table({ '4': 4, '6': 6 });

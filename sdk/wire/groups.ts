@@ -3,6 +3,7 @@ import * as element from './elements.ts';
 import { locate, WireError } from './errors.ts';
 import type { Kind } from './kinds.ts';
 import { flag, many, one, optional, orElse, record } from './layout.ts';
+import type { NoticedBinding, NoticedOffer } from './messages.ts';
 import type {
   AnsweredServer,
   AnsweredService,
@@ -133,6 +134,38 @@ export const answeredServer = must(
     address: one(element.address),
     score: one(element.score),
     services: many(answeredService, 1, MAX_ANSWERED_SERVICES),
+  }),
+);
+
+/** Hosts in one binding. */
+export const MAX_HOSTS = 4;
+
+export const binding = must(
+  0x0090,
+  'binding',
+  record<NoticedBinding>({
+    vip: one(element.vip),
+    server: one(element.serverId),
+    epoch: one(element.epoch),
+    shared: flag(element.shared),
+    hosts: many(element.host, 0, MAX_HOSTS),
+    gone: flag(element.gone),
+  }),
+);
+
+export const offer = must(
+  0x0091,
+  'offer',
+  record<NoticedOffer>({
+    name: one(element.serviceName),
+    vip: one(element.vip),
+    transport: one(element.transport),
+    ports: one(element.ports),
+    protocol: one(element.protocol),
+    mode: one(element.mode),
+    score: one(element.score),
+    servers: one(element.servers),
+    gone: flag(element.gone),
   }),
 );
 

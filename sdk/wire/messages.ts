@@ -1,11 +1,13 @@
 /**
- * The messages, as values (docs/protocol.md §5 and §7). Their bytes: registration.ts and anycast.ts.
+ * The messages, as values (docs/protocol.md §5, §7 and Notices). Their bytes: registration.ts, anycast.ts, notices.ts.
  */
 import type { Address } from './address.ts';
 import type {
   AnsweredServer,
+  Binding,
   Lease,
   ManagerId,
+  Offer,
   Report,
   Selector,
   ServerId,
@@ -57,6 +59,8 @@ export type ServerMessage =
       readonly heartbeat: number;
       /** Leases that it holds already. */
       readonly leases: readonly Lease[];
+      /** Certificates (X.509, DER, ≤ 2048 bytes each, 0…8) of the managers that issued them; absent = none. */
+      readonly certificates?: readonly Uint8Array[];
       readonly software: string;
     }
   | {
@@ -107,6 +111,13 @@ export type ManagerMessage =
       readonly state: ServiceState;
       readonly score: number;
       readonly reason: string;
+    }
+  /** The server's lease of the VIP is no longer good, unasked: it removes the VIP (docs/protocol.md §6.3). */
+  | {
+      readonly type: 'lease-revoked';
+      readonly vip: Address;
+      readonly code: RefusalCode;
+      readonly sentence: string;
     }
   /** The manager's: from now on heartbeats come this often, ms; the server's: they do. */
   | { readonly type: 'pace'; readonly heartbeat: number }
@@ -177,6 +188,84 @@ export type AnycastMessage =
       readonly tls: boolean;
     };
 
+/** A binding as a notice has it; of one that is gone only `vip`, `server` and `epoch` count. */
+export interface NoticedBinding extends Binding {
+  readonly gone: boolean;
+}
+
+/** An offer as a notice has it; of one that is gone only what names it counts. */
+export interface NoticedOffer extends Offer {
+  readonly gone: boolean;
+}
+
+/** Who sends a notice, and where it is reached. */
+export interface Speaker {
+  readonly manager: ManagerId;
+  /** At most 63 bytes. */
+  readonly name: string;
+  /** Its unique addresses, best first, 1…8. */
+  readonly addresses: readonly Address[];
+  /** UDP port of anycast ARP and polls. */
+  readonly anycastPort: number;
+  /** TCP port of registration. */
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+/** Between managers, and from managers to GSLBs: datagrams (docs/protocol.md, Notices). */
+export type NoticeMessage =
+  /** What changed after change `since`, up to and with change `change`. */
+  | (Speaker & {
+      readonly type: 'notice';
+      /** Counts the manager's starts, 1…2^48-1. */
+      readonly boot: number;
+      readonly since: number;
+      readonly change: number;
+      /** 8 bytes: that of the repair which it answers; absent when unasked. */
+      readonly nonce?: Uint8Array;
+      /** The answer tells the whole table, from change 0 on: what it does not tell is gone. */
+      readonly whole: boolean;
+      readonly bindings: readonly NoticedBinding[];
+      readonly offers: readonly NoticedOffer[];
+      /** Ed25519 by the manager over everything before it; put on by `appendSignature`. */
+      readonly signature?: Uint8Array;
+    })
+  /** A sign of life that tells the newest change; also the answer to a repair without a right cookie. */
+  | (Speaker & {
+      readonly type: 'refresh';
+      readonly boot: number;
+      readonly change: number;
+      readonly nonce?: Uint8Array;
+      readonly cookie?: Uint8Array;
+      /** DER of the manager's certificate; with a nonce. */
+      readonly certificate?: Uint8Array;
+      /** Counts refreshes within a boot, so that an old one is no sign of life. */
+      readonly beat: number;
+      /** Silent for so long (ms), the manager is held for lost. */
+      readonly validity: number;
+      /** Entries in its table that are not gone. */
+      readonly entries: number;
+      /** It stops: its bindings and offers are no more. */
+      readonly gone: boolean;
+      readonly signature?: Uint8Array;
+    })
+  /** Asks a manager, or everybody, for what changed after change `since` of `boot`. */
+  | {
+      readonly type: 'repair';
+      readonly nonce: Uint8Array;
+      readonly cookie?: Uint8Array;
+      /** Who is asked; absent = everybody who hears it. */
+      readonly manager?: ManagerId;
+      /** What is known: absent = nothing. */
+      readonly boot?: number;
+      readonly since: number;
+      /** DER of the asker's certificate. */
+      readonly certificate: Uint8Array;
+      /** Zero bytes, so that no answer to a stranger is longer. */
+      readonly padding: number;
+      readonly signature?: Uint8Array;
+    };
+
 /** Well-known numbers of docs/protocol.md §2; all configurable, these are the defaults. */
 export const WELL_KNOWN = {
   /** TCP port of registration. */
@@ -188,6 +277,10 @@ export const WELL_KNOWN = {
   /** Multicast groups of solicitations: administratively scoped, RFC 2365; link-local scope in IPv6. */
   solicitGroup4: '239.255.79.46' as Address,
   solicitGroup6: 'ff02::4f46' as Address,
+  /** UDP port and multicast groups of notices: administratively scoped, RFC 2365; site-local scope in IPv6. */
+  noticePort: 9748,
+  noticeGroup4: '239.255.79.47' as Address,
+  noticeGroup6: 'ff05::4f47' as Address,
   /** RFC 5494: OP_EXP1, OP_EXP2. */
   arpQuery: 24,
   arpAnswer: 25,

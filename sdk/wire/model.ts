@@ -119,6 +119,31 @@ export interface Lease {
   readonly signature: Uint8Array;
 }
 
+/** Where a VIP lives, as its manager tells its peers: of one server at one VIP (docs/protocol.md, Notices). */
+export interface Binding {
+  readonly vip: Address;
+  readonly server: ServerId;
+  /** The server's, as it registered at that manager: the greatest wins. */
+  readonly epoch: number;
+  readonly shared: boolean;
+  /** By what DHCP knows the server: hardware addresses, client identifiers; 1…32 bytes each, at most 4. Hints, never proofs. */
+  readonly hosts: readonly Uint8Array[];
+}
+
+/** What a manager offers clients of one service, over all of its servers (docs/protocol.md, Notices). */
+export interface Offer {
+  readonly name: string;
+  readonly vip: Address;
+  readonly transport: Transport;
+  readonly ports: readonly PortRange[];
+  readonly protocol: string;
+  readonly mode: ForwardMode;
+  /** 0…1000 (docs/protocol.md, Score). */
+  readonly score: number;
+  /** Servers that are up. */
+  readonly servers: number;
+}
+
 /** Which services an anycast-ARP query asks for; an absent field is a wildcard. */
 export interface Selector {
   readonly protocol?: string;

@@ -1,7 +1,7 @@
 /** Message types (docs/protocol.md §3.1), and the blocks of numbers that are set aside for what is not specified yet. */
-import type { AnycastMessage, RegistrationMessage } from './messages.ts';
+import type { AnycastMessage, NoticeMessage, RegistrationMessage } from './messages.ts';
 
-export const MESSAGE: Readonly<Record<(RegistrationMessage | AnycastMessage)['type'], number>> = {
+export const MESSAGE: Readonly<Record<(RegistrationMessage | AnycastMessage | NoticeMessage)['type'], number>> = {
   // From a server
   register: 0x01,
   'lease-request': 0x02,
@@ -21,6 +21,7 @@ export const MESSAGE: Readonly<Record<(RegistrationMessage | AnycastMessage)['ty
   done: 0x13,
   refused: 0x14,
   'service-state': 0x15,
+  'lease-revoked': 0x16,
   // Anycast ARP and finding a manager
   query: 0x21,
   answer: 0x22,
@@ -28,11 +29,15 @@ export const MESSAGE: Readonly<Record<(RegistrationMessage | AnycastMessage)['ty
   'query-refused': 0x24,
   solicit: 0x25,
   invite: 0x26,
+  // Between managers, and to GSLBs
+  notice: 0x30,
+  refresh: 0x31,
+  repair: 0x32,
 };
 
 /** First and last number of each block, both included. */
 export const RESERVED_MESSAGES = {
-  notices: [0x30, 0x37],
+  notices: [0x33, 0x37],
   polls: [0x38, 0x3f],
   gslb: [0x40, 0x47],
   dhcp: [0x48, 0x4f],
@@ -40,7 +45,7 @@ export const RESERVED_MESSAGES = {
 } as const;
 
 export const RESERVED_ELEMENTS = {
-  notices: [0x0080, 0x009f],
+  notices: [0x0092, 0x009f],
   polls: [0x00a0, 0x00af],
   gslb: [0x00b0, 0x00bf],
   dhcp: [0x00c0, 0x00cf],

@@ -30,6 +30,7 @@ const shape = <T extends Type>(type: T, transaction: Transaction, layout: Layout
 
 /** Most of them that one message carries. */
 const MAX_LEASES = 256;
+const MAX_CERTIFICATES = 8;
 const MAX_REPORTS = 1024;
 const MAX_ADDRESSES = 8;
 
@@ -45,6 +46,7 @@ export const REGISTRATION: readonly Shape[] = [
     epoch: one(element.epoch),
     heartbeat: orElse(element.heartbeatInterval, 0),
     leases: many(group.lease, 0, MAX_LEASES),
+    certificates: many(element.certificate, 0, MAX_CERTIFICATES),
     software: orElse(element.software, ''),
   }),
   shape('lease-request', 'required', {
@@ -80,6 +82,11 @@ export const REGISTRATION: readonly Shape[] = [
     state: one(element.state),
     score: one(element.score),
     reason: orElse(element.sentenceText, ''),
+  }),
+  shape('lease-revoked', 'none', {
+    vip: one(element.vip),
+    code: one(element.refusalCode),
+    sentence: orElse(element.sentenceText, ''),
   }),
 ];
 
