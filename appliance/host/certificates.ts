@@ -2,6 +2,7 @@
  * Certificates in PEM as people look at them.
  */
 import { X509Certificate } from 'node:crypto';
+import { certificatesIn, isIssuedBy } from '../../sdk/transport/chain.ts';
 import type { ServerId } from '../../sdk/wire/model.ts';
 import { identify } from './keys.ts';
 import { peerCertificate } from './net-certificate.ts';
@@ -23,6 +24,45 @@ export interface CertificateFacts {
   readonly keyType: string;
   readonly uris: readonly string[];
 }
+
+/** What `Inspect` of pki/trust.ts gives. */
+export interface InspectedCertificate {
+  readonly publicKey: Uint8Array;
+  readonly keyType: string;
+  readonly uris: readonly string[];
+  readonly subject: string;
+  readonly serial: string;
+  readonly authority: boolean;
+  readonly issued: boolean;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+/** Reads certificates in DER and sees whether the authority (PEM) issued them. Throws when the authority's cannot be read. */
+export function inspectorOf(ca: string): (der: Uint8Array) => InspectedCertificate | undefined {
+  const authorities = certificatesIn(ca);
+  if (authorities.length === 0) throw new Error("the authority's file holds no certificate in PEM");
+  return der => {
+    try {
+      const certificate = new X509Certificate(der);
+      // OpenSSL reads PEM too, and passes over what stands behind the certificate: neither is the DER that was asked for.
+      if (certificate.raw.length !== der.length) return undefined;
+      return {
+        ...peerCertificate(certificate),
+        keyType: certificate.publicKey.asymmetricKeyType ?? 'unknown',
+        authority: certificate.ca,
+        issued: isIssuedBy(certificate, authorities),
+        notBefore: new Date(certificate.validFrom),
+        notAfter: new Date(certificate.validTo),
+      };
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+/** The DER of the first certificate of a PEM text. Throws an Error in one sentence. */
+export const derOf = (pem: string): Uint8Array => new Uint8Array(parse(pem).raw);
 
 /** Reads the first certificate of a PEM text. Throws an Error in one sentence; the message never holds a key. */
 export function readCertificate(pem: string): CertificateFacts {
