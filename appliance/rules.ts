@@ -36,6 +36,7 @@ export const rulesOf = (
     forget: config.sessions.forget,
     damping: config.damping,
     limits: config.sessions,
+    roaming: { vips: config.roaming.vips, ...config.notices.limits },
     ...abilities,
   },
   desired: { metric },

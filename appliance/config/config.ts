@@ -61,6 +61,18 @@ export interface Config {
     readonly rate: number;
     readonly ring: number;
   };
+  readonly roaming: { readonly vips: readonly PoolRange[] | undefined };
+  readonly notices: {
+    readonly interfaces: readonly string[];
+    readonly peers: readonly Endpoint[];
+    readonly addresses: readonly Address[];
+    readonly port: number;
+    readonly groups: readonly Address[];
+    readonly ttl: number;
+    /** Milliseconds. */
+    readonly refresh: number;
+    readonly limits: { readonly peers: number; readonly bindings: number };
+  };
   readonly operator: { readonly socket: string; readonly http: Endpoint | undefined };
   readonly stop: 'withdraw' | 'leave';
 }

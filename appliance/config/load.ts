@@ -3,6 +3,7 @@
  */
 import { Ajv } from 'ajv';
 import { parseAddress } from '../../sdk/wire/address.ts';
+import type { PoolRange } from '../registry/config.ts';
 import schema from './bivouac.schema.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import { type Fault, isTelling, lineFor, sentenceOf, syntaxFault } from './faults.ts';
@@ -51,12 +52,27 @@ export function loadConfig(
   return faults.length > 0 ? { faults } : { config: finish(raw) };
 }
 
-type Written = 'listen' | 'pools' | 'static' | 'damping' | 'operator' | 'tls' | 'routing';
+type Written =
+  | 'listen'
+  | 'pools'
+  | 'roaming'
+  | 'notices'
+  | 'static'
+  | 'damping'
+  | 'operator'
+  | 'tls'
+  | 'routing';
 type Raw = Omit<Config, Written> & {
   listen: string[];
   pools: string[];
   static: { vip: string; holder?: string }[];
   damping: NonNullable<Config['damping']> & { enabled: boolean };
+  roaming: { vips?: string[] };
+  notices: Omit<Config['notices'], 'peers' | 'addresses' | 'groups'> & {
+    peers: string[];
+    addresses: string[];
+    groups: string[];
+  };
   operator: { socket: string; http: false | string };
   tls?: NonNullable<Config['tls']>;
   routing: Omit<Config['routing'], 'password'> & { password?: string };
@@ -66,9 +82,16 @@ function finish(raw: Raw): Config {
   return {
     ...raw,
     listen: raw.listen.map(text => parseEndpoint(text)!),
-    pools: raw.pools.map(text => parsePool(text) as Exclude<ReturnType<typeof parsePool>, string>),
+    pools: raw.pools.map(poolOf),
     static: raw.static.map(({ vip, holder }) => ({ vip: parseAddress(vip)!, holder })),
     damping: raw.damping.enabled ? raw.damping : undefined,
+    roaming: { ...raw.roaming, vips: raw.roaming.vips?.map(poolOf) },
+    notices: {
+      ...raw.notices,
+      peers: raw.notices.peers.map(text => parseEndpoint(text)!),
+      addresses: raw.notices.addresses.map(text => parseAddress(text)!),
+      groups: raw.notices.groups.map(text => parseAddress(text)!),
+    },
     operator: {
       socket: raw.operator.socket,
       http: raw.operator.http === false ? undefined : parseEndpoint(raw.operator.http)!,
@@ -77,6 +100,9 @@ function finish(raw: Raw): Config {
     routing: { ...raw.routing, password: raw.routing.password },
   };
 }
+
+/** A pool that the schema's format has let through. */
+const poolOf = (text: string): PoolRange => parsePool(text) as PoolRange;
 
 function formatSentence(format: string, text: string): string {
   if (format === 'pool') return String(parsePool(text));

@@ -5,7 +5,7 @@ import type { Config } from './config.ts';
 
 /** Keys that are read once, at the start: sockets are bound, links opened, drivers made with them. */
 const FIXED = [
-  ...['name', 'state', 'listen', 'plain', 'access', 'health', 'dataplane', 'anycast', 'operator'],
+  ...['name', 'state', 'listen', 'plain', 'access', 'health', 'dataplane', 'anycast', 'notices', 'operator'],
   ...['routing.driver', 'routing.kind', 'sessions.servers', 'sessions.perAddress'],
 ];
 

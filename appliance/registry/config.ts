@@ -61,6 +61,13 @@ export interface RegistryConfig {
     readonly servicesPerServer: number;
     readonly leasesPerServer: number;
   };
+  readonly roaming: {
+    /** VIPs outside the pools that are taken up with a valid lease, if the server's certificate permits them; undefined = all. */
+    readonly vips: readonly PoolRange[] | undefined;
+    /** Managers that are listened to, and bindings that are kept of all of them together. */
+    readonly peers: number;
+    readonly bindings: number;
+  };
   /** What the drivers can do. */
   readonly modes: readonly ForwardMode[];
   readonly schedulers: readonly Scheduler[];

@@ -15,6 +15,11 @@ export function judge(
   record: ServiceRecord,
   server: ServerRecord,
 ): { readonly state: ServiceState; readonly reason: Reason } {
+  if (server.moved !== undefined) {
+    // Until no route leads here any more, as if it drained: its other manager serves already.
+    const state = serves(record.state) ? 'draining' : 'down';
+    return { state, reason: server.lost ?? reason('moved', 'its server is at another manager') };
+  }
   if (server.session === undefined && !server.recovering) {
     return { state: 'down', reason: server.lost ?? reason('lost', 'its server is gone') };
   }
@@ -35,7 +40,7 @@ export function judge(
     };
   }
   if (record.intent === 'withdraw')
-    return { state: 'draining', reason: reason('withdrawn', 'its server withdrew it') };
+    return { state: 'draining', reason: reason('withdrawn', 'it is withdrawn') };
   if (record.intent === 'drain')
     return { state: 'draining', reason: reason('drained', 'its server asked to drain it') };
   if (record.report?.state === 'draining') {

@@ -22,6 +22,13 @@ export type DecisionKind =
   | 'not-reached'
   | 'reached-again'
   | 'vip-conflict'
+  | 'server-moved'
+  | 'lease-misused'
+  | 'lease-revoked'
+  | 'peer-heard'
+  | 'peer-silent'
+  | 'peer-gone'
+  | 'limit-reached'
   | 'stopping';
 
 export interface Decision {

@@ -3,7 +3,7 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import type { ServerMessage } from '../../sdk/wire/messages.ts';
-import type { ServerId } from '../../sdk/wire/model.ts';
+import type { Binding, ManagerId, ServerId } from '../../sdk/wire/model.ts';
 import type { LeaseRecord, Reached, Reason, ServerRecord, ServiceKey, SessionId } from './state.ts';
 
 /** What a session's certificate lets it claim; `undefined` anywhere = no limit (plain TCP, when the configuration allows it). */
@@ -44,7 +44,26 @@ export type Event =
       readonly leases: readonly LeaseRecord[];
       readonly servers: readonly ServerRecord[];
     }
+  | HeardEvent
   /** Time passed: leases and waits are looked at. */
   | { readonly type: 'tick' }
   /** SIGTERM: withdraw everything. */
   | { readonly type: 'stop' };
+
+/** What other managers say, already found to be authentic, and in the order in which each of them said it. */
+export type HeardEvent =
+  | {
+      readonly type: 'heard';
+      readonly manager: ManagerId;
+      readonly name: string;
+      readonly addresses: readonly Address[];
+      /** New, or changed. */
+      readonly bindings: readonly Binding[];
+      readonly gone: readonly { readonly vip: Address; readonly server: ServerId }[];
+      /** `bindings` is all that the manager has: what is not in it is gone. */
+      readonly complete: boolean;
+    }
+  /** Its refreshes are missed: it may be cut off, or dead. */
+  | { readonly type: 'peer-silent'; readonly manager: ManagerId }
+  /** It took its leave, or was silent for too long. */
+  | { readonly type: 'peer-gone'; readonly manager: ManagerId };

@@ -3,9 +3,10 @@
  */
 import { type Address, familyOf } from '../../sdk/wire/address.ts';
 import type { ServerMessage } from '../../sdk/wire/messages.ts';
-import type { Lease } from '../../sdk/wire/model.ts';
+import type { Lease, ServerId } from '../../sdk/wire/model.ts';
 import { isFor, type RegistryConfig } from './config.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
+import { type Elsewhere, excludes, newestOf } from './elsewhere.ts';
 import type { Claims } from './events.ts';
 import { permitsLease, permitsVip } from './permits.ts';
 import { inPools, pick } from './pool.ts';
@@ -79,7 +80,7 @@ export function requestLease(
   const entry = config.statics.find(candidate => candidate.vip === vip);
   if (entry !== undefined && !isFor(entry, server))
     return refuse('vip-taken', `${vip} is pre-planned for ${entry.holder}`);
-  if (entry === undefined && !inPools(config.pools, vip))
+  if (entry === undefined && !inPools(config.pools, vip) && !holds(state, vip, server))
     return refuse('not-permitted', `${vip} is in none of this manager's pools`);
   if (!available(state, vip, server, { shared: request.shared }))
     return refuse(
@@ -177,7 +178,7 @@ export function releaseLease(state: State, session: SessionId, server: ServerRec
   };
 }
 
-/** Takes up a lease that this manager (or, once roaming is there, any of the mission) signed; the caller has verified the signature. */
+/** Takes up a lease that a manager of the mission signed; the caller has verified the signature. */
 export function presentLease(
   state: State,
   config: RegistryConfig,
@@ -185,7 +186,11 @@ export function presentLease(
   server: ServerRecord,
   lease: Lease,
 ): State {
-  if (!available(state, lease.vip, server, lease)) return state;
+  if (
+    !available(state, lease.vip, server, { shared: lease.shared }, 'leased') ||
+    !mayRoamHere(config, lease.vip)
+  )
+    return state;
   const known = state.leases.get(lease.vip)?.get(server.id);
   // It may be of long ago: the server may hold others by now, and the plan may have changed.
   if (known === undefined && hasItsFill(state, config, server)) return state;
@@ -212,7 +217,9 @@ export function expireLeases(state: State, now: Millis): Step {
         decisions.push(...step.decisions);
       }
       next = putLease(next, vip, holder, undefined);
-      decisions.push({ kind: 'lease-expired', server: holder, vip, reason: why });
+      // Of a server that renews it at another manager, there is nothing to warn of.
+      const kind = newestOf(next.elsewhere, holder) === undefined ? 'lease-expired' : 'lease-released';
+      decisions.push({ kind, server: holder, vip, reason: why });
     }
   }
   return { state: next, decisions };
@@ -275,18 +282,45 @@ const held = (state: State, server: ServerRecord, request: Request): LeaseRecord
       service === request.service,
   );
 
-/** Whether nobody else holds the VIP, or all who do share it (under the same service name, when one is given). */
+/** Whether a VIP may be taken up with a lease, though it may be another manager's to grant. */
+const mayRoamHere = ({ pools, statics, roaming: { vips } }: RegistryConfig, vip: Address): boolean =>
+  vips === undefined || inPools(vips, vip) || inPools(pools, vip) || statics.some(entry => entry.vip === vip);
+
+/** Whether nobody else holds the VIP, here or elsewhere, or all who do share it (under the same service name, when one is given). */
 function available(
   state: State,
   vip: Address,
   server: ServerRecord,
   terms: { readonly shared: boolean; readonly service?: string },
+  by?: 'leased',
 ): boolean {
   for (const [holder, record] of state.leases.get(vip) ?? []) {
     if (holder === server.id) continue;
     if (!terms.shared || !record.lease.shared) return false;
     if (terms.service !== undefined && record.service !== '' && record.service !== terms.service)
       return false;
+  }
+  // Of one that is held here it is decided when the other manager is heard (moves.ts).
+  return (
+    holds(state, vip, server) || isFreeElsewhere(state.elsewhere, vip, { server: server.id, ...terms }, by)
+  );
+}
+
+/**
+ * Whether no other manager has the VIP for somebody else. With a lease of its own (`leased`) a server need not wait for managers that
+ * are silent: who comes first is seen when they are heard again.
+ */
+function isFreeElsewhere(
+  { byVip, kept, peers }: Elsewhere,
+  vip: Address,
+  asker: { readonly server: ServerId; readonly shared: boolean },
+  by: 'leased' | undefined,
+): boolean {
+  const last = kept.get(vip);
+  if (last !== undefined && excludes(last, asker)) return false;
+  for (const claim of byVip.get(vip) ?? []) {
+    if (!excludes(claim, asker)) continue;
+    if (by !== 'leased' || peers.get(claim.manager)?.silent !== true) return false;
   }
   return true;
 }

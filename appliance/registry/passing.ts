@@ -5,7 +5,9 @@
 import type { RegistryConfig } from './config.ts';
 import { calmed } from './damping.ts';
 import { type Decision, reason, type Step } from './decision.ts';
+import { releaseKept } from './hear.ts';
 import { expireLeases } from './leases.ts';
+import { forgetPartings } from './partings.ts';
 import { change, rejudge, remove } from './services.ts';
 import type { Millis, ServiceRecord, State } from './state.ts';
 import { dropServer } from './update.ts';
@@ -19,6 +21,7 @@ export function pass(state: State, config: RegistryConfig, now: Millis): Step {
     decisions.push(...step.decisions);
   };
   take(expireLeases(next, now));
+  next = forgetPartings(releaseKept(next, now), now);
   for (const key of state.damped.keys()) {
     const server = next.servers.get(key.slice(0, key.indexOf('/')) as ServiceRecord['server']);
     const record = server?.services.get(Number(key.slice(key.indexOf('/') + 1)));
@@ -62,7 +65,9 @@ export function leaveVips(state: State, vips: Iterable<ServiceRecord['spec']['vi
     if (!served && next.reached.routes.has(vip)) continue;
     for (const record of services) {
       if (record.intent !== 'withdraw') continue;
-      const step = remove(next, record, reason('withdrawn', `${record.spec.name} was withdrawn`));
+      const { moved, lost } = next.servers.get(record.server) ?? {};
+      const why = (moved && lost) ?? reason('withdrawn', `${record.spec.name} was withdrawn`);
+      const step = remove(next, record, why);
       next = step.state;
       decisions.push(...step.decisions);
       const server = next.servers.get(record.server);

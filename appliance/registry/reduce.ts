@@ -6,7 +6,9 @@ import { vipOf } from './carried.ts';
 import type { RegistryConfig } from './config.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
 import type { Event } from './events.ts';
+import { forgetPeer, hear, silence } from './hear.ts';
 import { releaseLease, renewLease, requestLease } from './leases.ts';
+import { part } from './partings.ts';
 import { leaveVips, pass } from './passing.ts';
 import { restore } from './restore.ts';
 import { loseServer, registerServer } from './servers.ts';
@@ -45,6 +47,12 @@ function handle(state: State, config: RegistryConfig, event: Event, now: Millis)
       };
     case 'restored':
       return restore(state, event, now);
+    case 'heard':
+      return hear(state, config, now, event);
+    case 'peer-silent':
+      return silence(state, now, event.manager);
+    case 'peer-gone':
+      return forgetPeer(state, config, now, event.manager);
     case 'tick':
       return pass(state, config, now);
     case 'stop':
@@ -98,7 +106,9 @@ function handleMessage(
         reason: reason('deregistered', `${server.name} deregistered`),
         reply: { session, message: { type: 'done', transaction: message.transaction } },
       };
-      return { state: step.state, decisions: [left, ...step.decisions] };
+      // It may be that it deregisters because it is at another manager already, whose notice is on its way.
+      const partings = part(state, server, 'moved', now);
+      return { state: { ...step.state, partings }, decisions: [left, ...step.decisions] };
     }
     case 'report':
       return takeReports(state, config, now, server, message.reports);

@@ -3,15 +3,21 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import { type ServerMessage, VERSION } from '../../sdk/wire/messages.ts';
+import type { Lease } from '../../sdk/wire/model.ts';
 import type { RegistryConfig } from './config.ts';
 import { UNCHECKED } from './decide.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
+import { nameOf, newestOf } from './elsewhere.ts';
 import type { Claims } from './events.ts';
 import { presentLease } from './leases.ts';
+import { part } from './partings.ts';
 import { permitsVip } from './permits.ts';
 import { rejudge } from './services.ts';
 import type { Millis, Reason, ServerRecord, SessionId, State } from './state.ts';
 import { dropServer } from './update.ts';
+
+/** The reason of a session that ended because nothing was heard. */
+const SILENT = 'heartbeat';
 
 type Registration = Extract<ServerMessage, { type: 'register' }>;
 
@@ -50,6 +56,16 @@ export function registerServer(
       `${message.name} came with epoch ${message.epoch}, but was seen with ${before.epoch}: raise it`,
     );
   }
+  const elsewhere = newestOf(state.elsewhere, id);
+  if (elsewhere !== undefined && message.epoch <= elsewhere.epoch) {
+    const where = nameOf(state.elsewhere, elsewhere.manager);
+    return refuse(
+      'epoch-stale',
+      `${message.name} came with epoch ${message.epoch}, but is at ${where} with ${elsewhere.epoch}: raise it`,
+    );
+  }
+  const stolen = message.leases.find(lease => lease.server !== id);
+  if (stolen !== undefined) return misused(state, session, message, stolen);
   const current = state.sessions.get(session);
   if (current !== undefined && current !== id)
     return refuse('out-of-order', 'this session is registered as another server');
@@ -75,8 +91,7 @@ export function registerServer(
     lost: state.lost.without(id),
   };
   for (const lease of message.leases)
-    if (lease.server === id && permitsVip(claims, lease.vip) === undefined)
-      next = presentLease(next, config, now, server, lease);
+    if (permitsVip(claims, lease.vip) === undefined) next = presentLease(next, config, now, server, lease);
   const heartbeat = heartbeatOf(config, message.heartbeat, next.servers.size);
   const step = rejudge(next, config, now, server, record => ({
     ...record,
@@ -112,6 +127,14 @@ export function registerServer(
   };
 }
 
+/** A lease is another server's than who presents it: somebody has got hold of what is not his, or of a key. */
+function misused(state: State, session: SessionId, message: Registration, lease: Lease): Step {
+  const sentence = `${message.name} presents a lease of ${lease.vip} that is server ${lease.server.slice(0, 12)}'s`;
+  const about = { server: message.server, name: message.name, vip: lease.vip };
+  const refusal = refused(session, message.transaction, 'lease-foreign', sentence, about);
+  return { state, decisions: [{ ...refusal, kind: 'lease-misused' }] };
+}
+
 /** A server's session ended: its services are down at once, and must pass a check again when it is back. */
 export function loseServer(
   state: State,
@@ -134,7 +157,13 @@ export function loseServer(
   const server: ServerRecord = { ...before, session: undefined, since: now, lost: why };
   const decision: Decision = { kind: 'server-lost', server: id, name: before.name, reason: why };
   const step = rejudge(
-    { ...rest, servers: rest.servers.with(id, server), lost: rest.lost.with(id, true) },
+    {
+      ...rest,
+      servers: rest.servers.with(id, server),
+      lost: rest.lost.with(id, true),
+      // A connection that was closed says that it is gone; silence, that it may be on its way.
+      partings: why.code === SILENT ? part(state, before, 'lost', now) : state.partings,
+    },
     config,
     now,
     server,

@@ -9,6 +9,7 @@ import type { RegistryConfig } from './config.ts';
 import { CALM } from './damping.ts';
 import { settle, stateChange, UNCHECKED } from './decide.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
+import { bindingKey } from './elsewhere.ts';
 import type { Claims } from './events.ts';
 import { permitsService } from './permits.ts';
 import { sameCheck } from './same-check.ts';
@@ -72,8 +73,9 @@ export function registerService(
   };
   const record = settle(draft, server, now, config);
   const change = stateChange(known, record, server);
+  const partings = state.partings.without(bindingKey(spec.vip, server.id));
   return {
-    state: putServices(state, server, [record]),
+    state: putServices(partings === state.partings ? state : { ...state, partings }, server, [record]),
     decisions: [
       {
         ...about,

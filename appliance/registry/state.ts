@@ -2,7 +2,8 @@
  * All that a manager knows, as one immutable value. Only reduce.ts makes new ones; nothing here touches the outside.
  */
 import type { Address } from '../../sdk/wire/address.ts';
-import type { Lease, Report, ServerId, Service, ServiceState } from '../../sdk/wire/model.ts';
+import type { Lease, ManagerId, Report, ServerId, Service, ServiceState } from '../../sdk/wire/model.ts';
+import type { BindingKey, Elsewhere } from './elsewhere.ts';
 import type { Table } from './table.ts';
 
 /** ms on the monotonic clock, given to reduce with each event. */
@@ -71,7 +72,18 @@ export interface ServerRecord {
   readonly lost: Reason | undefined;
   /** Restored after a restart of the manager and not yet back: its services keep their state until `since` + grace. */
   readonly recovering: boolean;
+  /** Another manager has it now: what is left of it here goes as soon as no route leads to it. */
+  readonly moved?: { readonly manager: ManagerId; readonly epoch: number };
   readonly services: ReadonlyMap<number, ServiceRecord>;
+}
+
+/**
+ * Why a server left a VIP, where its flows may live on: it `moved` to another manager, or it is `lost` (silent, and the VIP is its
+ * alone: it may be on its way).
+ */
+export interface Parting {
+  readonly why: 'moved' | 'lost';
+  readonly at: Millis;
 }
 
 export interface LeaseRecord {
@@ -103,6 +115,9 @@ export interface State {
   /** Servers without a session, and services suppressed by damping: what a tick has to look at. */
   readonly lost: Table<ServerId, true>;
   readonly damped: Table<ServiceKey, true>;
+  readonly elsewhere: Elsewhere;
+  /** Of servers that left a VIP a short while ago. Who is not in it is dead or was withdrawn, and so are its flows. */
+  readonly partings: Table<BindingKey, Parting>;
   /** The daemon is stopping: everything is to be withdrawn. */
   readonly stopping: boolean;
 }

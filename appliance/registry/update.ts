@@ -3,6 +3,7 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import type { ServerId } from '../../sdk/wire/model.ts';
+import { nowhere } from './elsewhere.ts';
 import type { LeaseRecord, ServerRecord, ServiceKey, ServiceRecord, State } from './state.ts';
 import { Table } from './table.ts';
 
@@ -16,6 +17,8 @@ export const emptyState = (): State => ({
   reached: { routes: Table.empty(), farms: Table.empty() },
   lost: Table.empty(),
   damped: Table.empty(),
+  elsewhere: nowhere(),
+  partings: Table.empty(),
   stopping: false,
 });
 

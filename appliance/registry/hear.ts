@@ -1,0 +1,168 @@
+/**
+ * What other managers say, taken into the state; what follows of it for servers that are registered here is decided in moves.ts.
+ * Nothing is refused for being older than what is known: what each manager says last is what holds of it, and the greatest epoch wins.
+ */
+import type { Binding } from '../../sdk/wire/model.ts';
+import type { RegistryConfig } from './config.ts';
+import { type Decision, reason, type Step } from './decision.ts';
+import {
+  bindingKey,
+  type Claim,
+  type Elsewhere,
+  type Kept,
+  nameOf,
+  type PeerRecord,
+  putClaims,
+} from './elsewhere.ts';
+import type { HeardEvent } from './events.ts';
+import { yieldTo } from './moves.ts';
+import type { Millis, State } from './state.ts';
+import { Table } from './table.ts';
+
+type Heard = Extract<HeardEvent, { type: 'heard' }>;
+
+/** Takes in what a manager announces, and gives way to what comes before what is here. */
+export function hear(state: State, config: RegistryConfig, now: Millis, event: Heard): Step {
+  if (event.manager === config.manager) return { state, decisions: [] };
+  const { elsewhere } = state;
+  const known = elsewhere.peers.get(event.manager);
+  if (known === undefined && elsewhere.peers.size >= config.roaming.peers)
+    return filled(state, `${config.roaming.peers} managers are known: ${event.name} is not heard`);
+  const peer = peerOf(event, known, now);
+  const gone = goneOf(peer, event);
+  const news = newsOf(peer, event.bindings);
+  const room = config.roaming.bindings - elsewhere.count + gone.length;
+  const set = within(peer, news, room);
+  const put = keep(putClaims(elsewhere, peer, set, gone), gone, config, now);
+  let step: Step = { state: { ...state, elsewhere: put }, decisions: peerDecisions(known, peer) };
+  if (set.length < news.length)
+    step = also(step, filled(step.state, `${config.roaming.bindings} bindings of other managers are known`));
+  for (const claim of set) step = also(step, yieldTo(step.state, config, now, claim));
+  return step;
+}
+
+/** A manager is not heard any more: what it said still holds until others say otherwise. */
+export function silence(state: State, now: Millis, manager: Heard['manager']): Step {
+  const peer = state.elsewhere.peers.get(manager);
+  if (peer === undefined || peer.silent) return { state, decisions: [] };
+  const peers = state.elsewhere.peers.with(manager, { ...peer, silent: true, since: now });
+  const sentence = `${nameOf(state.elsewhere, manager)} is not heard any more`;
+  return {
+    state: { ...state, elsewhere: { ...state.elsewhere, peers } },
+    decisions: [{ kind: 'peer-silent', name: peer.name, reason: reason('silent', sentence) }],
+  };
+}
+
+/** A manager is gone, and all that it carried. */
+export function forgetPeer(
+  state: State,
+  config: RegistryConfig,
+  now: Millis,
+  manager: Heard['manager'],
+): Step {
+  const peer = state.elsewhere.peers.get(manager);
+  if (peer === undefined) return { state, decisions: [] };
+  const gone = [...peer.claims.values()];
+  const left = putClaims(state.elsewhere, peer, [], gone);
+  const elsewhere = keep({ ...left, peers: left.peers.without(manager) }, gone, config, now);
+  const sentence = `${nameOf(state.elsewhere, manager)} is gone, with ${gone.length} bindings`;
+  return {
+    state: { ...state, elsewhere },
+    decisions: [{ kind: 'peer-gone', name: peer.name, reason: reason('gone', sentence) }],
+  };
+}
+
+/** Takes out the VIPs whose time to be kept is over. */
+export function releaseKept(state: State, now: Millis): State {
+  const { elsewhere } = state;
+  if (elsewhere.kept.size === 0) return state;
+  const kept = elsewhere.kept.draft();
+  for (const [vip, { until }] of elsewhere.kept.entries()) if (until <= now) kept.delete(vip);
+  const rest = kept.done();
+  return rest === elsewhere.kept ? state : { ...state, elsewhere: { ...elsewhere, kept: rest } };
+}
+
+const peerOf = (event: Heard, known: PeerRecord | undefined, now: Millis): PeerRecord => ({
+  id: event.manager,
+  name: event.name,
+  addresses: event.addresses,
+  silent: false,
+  since: known === undefined || known.silent ? now : known.since,
+  claims: known?.claims ?? Table.empty(),
+});
+
+/** What the peer had and has no more. */
+function goneOf(peer: PeerRecord, event: Heard): readonly Claim[] {
+  const gone = event.gone
+    .map(({ vip, server }) => peer.claims.get(bindingKey(vip, server)))
+    .filter(claim => claim !== undefined);
+  if (!event.complete) return gone;
+  const all = new Set(event.bindings.map(({ vip, server }) => bindingKey(vip, server)));
+  for (const [key, claim] of peer.claims.entries())
+    if (!all.has(key) && !gone.includes(claim)) gone.push(claim);
+  return gone;
+}
+
+/** What is new or differs from what the peer said before. */
+const newsOf = (peer: PeerRecord, bindings: readonly Binding[]): readonly Claim[] =>
+  bindings
+    .filter(binding => !same(peer.claims.get(bindingKey(binding.vip, binding.server)), binding))
+    .map(({ vip, server, epoch, shared, hosts }) => ({
+      vip,
+      server,
+      epoch,
+      shared,
+      hosts,
+      manager: peer.id,
+    }));
+
+const same = (claim: Claim | undefined, binding: Binding): boolean =>
+  claim !== undefined &&
+  claim.epoch === binding.epoch &&
+  claim.shared === binding.shared &&
+  claim.hosts.length === binding.hosts.length &&
+  claim.hosts.every((host, at) => {
+    const other = binding.hosts[at]!;
+    return host.length === other.length && host.every((byte, index) => byte === other[index]);
+  });
+
+/** The news for which there is room: changes always, what is new while it lasts. */
+function within(peer: PeerRecord, news: readonly Claim[], room: number): readonly Claim[] {
+  if (news.length <= room) return news;
+  let left = room;
+  return news.filter(({ vip, server }) => peer.claims.has(bindingKey(vip, server)) || left-- > 0);
+}
+
+/** VIPs that nobody announces any more are kept for their last holders for the length of a lease; those that are announced again are not. */
+function keep(elsewhere: Elsewhere, gone: readonly Claim[], config: RegistryConfig, now: Millis): Elsewhere {
+  if (gone.length === 0) return elsewhere;
+  const kept = elsewhere.kept.draft();
+  let size = elsewhere.kept.size;
+  const until = now + config.leaseDuration * 1000;
+  for (const { vip, server, shared } of gone) {
+    if (elsewhere.byVip.has(vip) || size >= config.roaming.bindings) continue;
+    kept.set(vip, { server, shared, until } satisfies Kept);
+    size++;
+  }
+  return { ...elsewhere, kept: kept.done() };
+}
+
+function peerDecisions(known: PeerRecord | undefined, { name, addresses }: PeerRecord): readonly Decision[] {
+  if (known !== undefined && !known.silent) return [];
+  const sentence = `${name} at ${addresses.join(', ')}`;
+  return [{ kind: 'peer-heard', name, reason: reason(known === undefined ? 'new' : 'again', sentence) }];
+}
+
+/** Says once that a limit was reached. */
+function filled(state: State, sentence: string): Step {
+  if (state.elsewhere.full) return { state, decisions: [] };
+  return {
+    state: { ...state, elsewhere: { ...state.elsewhere, full: true } },
+    decisions: [{ kind: 'limit-reached', reason: reason('limit', sentence) }],
+  };
+}
+
+const also = (before: Step, after: Step): Step => ({
+  state: after.state,
+  decisions: after.decisions.length === 0 ? before.decisions : [...before.decisions, ...after.decisions],
+});
