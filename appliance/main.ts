@@ -26,6 +26,7 @@ import { heartbeatOf } from './registry/servers.ts';
 import type { Reached } from './registry/state.ts';
 import { emptyState } from './registry/update.ts';
 import { createResponder } from './responder/responder.ts';
+import { createChangeMemory } from './routing/change-file.ts';
 import { createFrr, type Frr } from './routing/frr.ts';
 import { rulesOf } from './rules.ts';
 import { createLeaseSignatures } from './sessions/lease-signatures.ts';
@@ -323,7 +324,7 @@ function routingDriver(
         },
       }),
     },
-    host,
+    { ...host, changes: createChangeMemory(host.files, `${config.state}/frr-changes.json`) },
   );
   return { driver: frr, frr };
 }

@@ -15,6 +15,8 @@ export interface FrrDaemon {
   readonly problem: string | undefined;
   /** The output of a `show` command; rejects when the daemon cannot be reached or refuses it. */
   show(command: string): Promise<string>;
+  /** Tells it something else than it is told when it comes; rejects when it cannot be reached or refuses a line. */
+  tell(commands: (running: string) => readonly string[]): Promise<void>;
   close(): void;
 }
 
@@ -91,6 +93,11 @@ export function watchDaemon(options: {
       const { status, text } = await vty.command(command);
       if (status > WARNING) throw new Error(`${name}: '${command}' refused: ${text.trim()}`);
       return text;
+    },
+    async tell(other) {
+      if (vty === undefined) throw new Error(problem ?? `${name}: not reached`);
+      retry?.cancel();
+      await configure(vty, other, log, name);
     },
     close() {
       closed = true;

@@ -1,7 +1,7 @@
 /**
  * The driver of routing: VIPs into the kernel, from where FRR takes them to the network. FRR itself is looked after by
- * ospf-daemons.ts: its restart changes nothing here, since the kernel keeps the VIPs. release() withdraws the VIPs; what was set up
- * of OSPF stays until FRR restarts, since the routing of the whole cell may hang on it.
+ * ospf-daemons.ts: its restart changes nothing here, since the kernel keeps the VIPs. release() withdraws the VIPs and
+ * then puts FRR's running configuration back as it was found; detach() leaves both.
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import type { Driver } from '../desired/driver.ts';
@@ -119,6 +119,7 @@ export function createFrr(config: RoutingConfig, host: FrrHost): Frr {
       try {
         const left = await serially(() => converge(Table.empty()));
         if (left.length > 0) await serially(() => converge(Table.empty()));
+        await daemons.restore();
       } finally {
         close();
       }

@@ -5,11 +5,13 @@ import type { Address } from '../../sdk/wire/address.ts';
 import { prefixHolds } from '../../sdk/wire/address.ts';
 import type { Clock, Exec, Log, OpenVty, Timer } from '../host/ports.ts';
 import type { Table } from '../registry/table.ts';
+import { type ChangeMemory, createChangeMemory } from './change-file.ts';
+import { type Change, reconcile, undo } from './changes.ts';
 import type { RoutingConfig } from './config.ts';
 import { type FrrDaemon, watchDaemon } from './daemon.ts';
 import { conflictsOf, type RouteConflict, readAdvertisements } from './lsdb.ts';
 import { type DaemonName, renderOspf } from './ospf.ts';
-import { commandsFor, hasLine, linesUnder } from './running-config.ts';
+import { hasLine, linesUnder } from './running-config.ts';
 import { firstAddress, type RoutingStatus, readNeighbours } from './status.ts';
 
 /** Others need a moment to flood what they have; then the database is looked at again now and then. */
@@ -21,6 +23,8 @@ export interface FrrHost {
   readonly clock: Clock;
   readonly log: Log;
   readonly openVty: OpenVty;
+  /** What was changed in FRR, also by an earlier manager; absent = by this one alone. */
+  readonly changes?: ChangeMemory;
 }
 
 export interface OspfDaemons {
@@ -28,6 +32,8 @@ export interface OspfDaemons {
   conflicts(): Promise<readonly RouteConflict[]>;
   /** VIPs were added: look soon. */
   lookForConflicts(): void;
+  /** Puts FRR's running configuration back as it was found. Never rejects: a daemon that is not there has nothing of ours. */
+  restore(): Promise<void>;
   close(): void;
 }
 
@@ -36,7 +42,7 @@ export function createOspfDaemons(
   host: FrrHost,
   vips: () => Table<Address, number>,
 ): OspfDaemons {
-  const { clock, log, exec } = host;
+  const { clock, log, exec, changes = createChangeMemory() } = host;
   const daemons = new Map<DaemonName, FrrDaemon>();
   const warned = new Set<string>();
   let look: Timer | undefined;
@@ -44,17 +50,35 @@ export function createOspfDaemons(
   let lacking: readonly string[] = [];
 
   const commands = async (name: DaemonName, running: string): Promise<readonly string[]> => {
+    const next = reconcile(running, await wantedOf(name, running), changes.of(name));
+    // Before the first is sent: what a crash leaves half done must be known to the next manager.
+    remember(name, next.changes);
+    return next.commands;
+  };
+
+  const remember = (name: DaemonName, what: readonly Change[]): void => {
+    try {
+      changes.put(name, what);
+    } catch (error) {
+      // A full disk must not keep the cell from its routes.
+      log('warning', 'frr-changes-not-stored', { daemon: name, reason: (error as Error).message });
+    }
+  };
+
+  const wantedOf = async (name: DaemonName, running: string): Promise<string> => {
     if (config.ospf === undefined) {
       if (name === 'ospfd') lacking = lackOf(config, running);
       for (const reason of name === 'ospfd' ? lacking : []) log('warning', 'ospf-lacks', { reason });
-      if (name !== 'zebra' && !hasLine(running, name === 'ospfd' ? 'router ospf' : 'router ospf6')) return [];
+      if (name !== 'zebra' && !hasLine(running, name === 'ospfd' ? 'router ospf' : 'router ospf6')) return '';
     }
-    return commandsFor(running, renderOspf(config, await routerId(name, running)).get(name) ?? '');
+    return renderOspf(config, await routerId(name, running)).get(name) ?? '';
   };
 
   /** The router ID to set: none where it is configured, or where it stands already. */
   const routerId = async (name: DaemonName, running: string): Promise<Address | undefined> => {
     if (config.ospf === undefined || config.ospf.routerId !== undefined || name === 'zebra') return undefined;
+    const ours = changes.of(name).find(change => /^ospf6? router-id /.test(change.ours));
+    if (ours !== undefined) return ours.ours.split(' ')[2] as Address;
     const has = [...linesUnder(running, 'router ospf'), ...linesUnder(running, 'router ospf6')];
     if (has.some(line => /^ospf6? router-id /.test(line))) return undefined;
     const { stdout } = await exec.run('ip', ['-N', '-j', '-4', 'address', 'show'], { timeout: 5_000 });
@@ -101,7 +125,7 @@ export function createOspfDaemons(
   let closed = false;
 
   const wanted = renderOspf(config);
-  const names = new Set<DaemonName>(['ospfd', ...wanted.keys()]);
+  const names = new Set<DaemonName>(['ospfd', ...wanted.keys(), ...changes.daemons()]);
   for (const name of names)
     daemons.set(
       name,
@@ -146,6 +170,18 @@ export function createOspfDaemons(
           ...clashes.map(({ reason }) => reason),
         ],
       };
+    },
+    async restore() {
+      for (const [name, daemon] of daemons) {
+        if (changes.of(name).length === 0) continue;
+        try {
+          await daemon.tell(running => undo(running, changes.of(name)));
+          log('info', 'frr-restored', { daemon: name });
+        } catch (error) {
+          log('warning', 'frr-not-restored', { daemon: name, reason: (error as Error).message });
+        }
+        remember(name, []);
+      }
     },
     close() {
       closed = true;

@@ -134,7 +134,7 @@ function ospf6Blocks(
       ? []
       : [`ipv6 ospf6 dead-interval ${hello * 4}`, `ipv6 ospf6 hello-interval ${hello}`]),
     'ipv6 ospf6 network point-to-point',
-    ...(bfd === undefined ? [] : ['ipv6 ospf6 bfd profile bivouac']),
+    ...(bfd === undefined ? [] : ['ipv6 ospf6 bfd', 'ipv6 ospf6 bfd profile bivouac']),
     ...(authentication === undefined
       ? []
       : [

@@ -5,13 +5,13 @@
 import { NAMESPACE } from './ospf.ts';
 
 /** Lines by indentation: a line, and the lines under it. */
-interface Section extends Map<string, Section> {}
+export interface Section extends Map<string, Section> {}
 
 /** The commands, from the top of configuration mode, that turn `running` into one that has all of `wanted`. Empty: it has. */
 export function commandsFor(running: string, wanted: string): readonly string[] {
   const present = parse(running);
   const goal = parse(wanted);
-  return [...missing(present, goal), ...stale(present, goal)];
+  return [...additions(present, goal), ...stale(present, goal)];
 }
 
 /** Whether the text has this line, or header, at the top level. */
@@ -22,7 +22,8 @@ export const linesUnder = (running: string, header: string): readonly string[] =
   ...(parse(running).get(header)?.keys() ?? []),
 ];
 
-function parse(text: string): Section {
+/** The text as lines under lines. */
+export function parse(text: string): Section {
   const top: Section = new Map();
   const stack: { readonly indent: number; readonly section: Section }[] = [{ indent: -1, section: top }];
   for (const raw of text.split('\n')) {
@@ -38,18 +39,25 @@ function parse(text: string): Section {
   return top;
 }
 
-function missing(present: Section | undefined, goal: Section): readonly string[] {
+/** The commands for what is missing; `ahead` gives those that a line needs before it, in the section that it is to stand in. */
+export function additions(
+  present: Section | undefined,
+  goal: Section,
+  ahead: (section: Section | undefined, line: string) => readonly string[] = () => [],
+): readonly string[] {
   return [...goal].flatMap(([line, under]) => {
     const there = present?.get(line);
-    if (under.size === 0) return there === undefined ? [line] : [];
-    const deeper = missing(there, under);
+    if (under.size === 0) return there === undefined ? [...ahead(present, line), line] : [];
+    const deeper = additions(there, under, ahead);
     return deeper.length === 0 ? [] : [line, ...deeper, 'exit'];
   });
 }
 
-const OURS = new RegExp(`^(ip prefix-list|ipv6 prefix-list|route-map) ${NAMESPACE}6?[- ]`);
+/** Lists and route-maps of our own. */
+export const OURS = new RegExp(`^(ip prefix-list|ipv6 prefix-list|route-map) ${NAMESPACE}6?[- ]`);
 
-function stale(present: Section, goal: Section): readonly string[] {
+/** The commands that take out what is ours by its name, and not in `goal`. */
+export function stale(present: Section, goal: Section): readonly string[] {
   const removed: string[] = [];
   for (const [line, under] of present) {
     if (!OURS.test(line)) continue;

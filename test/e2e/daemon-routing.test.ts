@@ -43,6 +43,9 @@ function cell(
   return { manager: new Daemon(router.namespace, mkdtempSync(join(directory, 'm-')), settings), host };
 }
 
+const frrOf = (router: Router, daemon: 'zebra' | 'ospfd'): Promise<string> =>
+  router.frr.vty(daemon, 'show running-config');
+
 const serve = (host: Namespace, number: number, vip = VIP): Server =>
   new Server(host, {
     ...{ name: `web${number}`, manager: `10.1.${number}.1` },
@@ -51,6 +54,7 @@ const serve = (host: Namespace, number: number, vip = VIP): Server =>
 
 test.each(['external', 'internal'])('a VIP (%s) comes, outlives a crash, and goes', async kind => {
   row = await threeRouters({ bare: ['a'] });
+  const found = await Promise.all((['zebra', 'ospfd'] as const).map(name => frrOf(row.a, name)));
   const { manager, host } = cell(row.a, 'ab', 1, { kind });
   await manager.start();
   await untilLearned(row.a, '10.9.2.0/24', true, 20_000);
@@ -79,6 +83,8 @@ test.each(['external', 'internal'])('a VIP (%s) comes, outlives a crash, and goe
   await untilLearned(row.c, VIP, false);
   expect(row.a.namespace.ip('route show table all')).not.toContain(VIP);
   expect(row.a.namespace.ip('addr')).not.toContain(VIP);
+  // As it was found, though the manager that changed it first was killed.
+  expect(await Promise.all((['zebra', 'ospfd'] as const).map(name => frrOf(row.a, name)))).toEqual(found);
 });
 
 test('a reload takes a new pool to FRR, and leaves the routes that are alone', async () => {
@@ -100,6 +106,18 @@ test('a reload takes a new pool to FRR, and leaves the routes that are alone', a
   await untilLearned(row.c, '10.51.0.7');
   expect(await answers(row.c.namespace, '10.51.0.7', 1, 25)).toEqual({ mail: 1 });
   expect(seen.stdout()).not.toContain(VIP);
+  // Other hellos: the old ones are gone, and the neighbour with the old is lost.
+  const routing = { kind: 'external', interfaces: ['ab'], sockets: row.a.frr.directory };
+  manager.configure({ routing });
+  await manager.reload();
+  await poll(async () => !(await frrOf(row.a, 'ospfd')).includes('hello-interval'), 5000, 'hello as usual');
+  manager.configure({ routing: { ...routing, hello: 1 } });
+  await manager.reload();
+  await poll(
+    async () => (await frrOf(row.a, 'ospfd')).includes('hello-interval 1'),
+    5000,
+    'hello each second',
+  );
   manager.configure({ routing: { kind: 'internal', interfaces: ['ab'], sockets: row.a.frr.directory } });
   await manager.reload();
   expect(manager.log()).toMatch(/reloaded needRestart="?\[.*routing\.kind/);
