@@ -64,14 +64,15 @@ export interface Config {
   readonly roaming: { readonly vips: readonly PoolRange[] | undefined };
   readonly notices: {
     readonly interfaces: readonly string[];
-    readonly peers: readonly Endpoint[];
+    readonly peers: readonly Address[];
     readonly addresses: readonly Address[];
     readonly port: number;
     readonly groups: readonly Address[];
     readonly ttl: number;
     /** Milliseconds. */
     readonly refresh: number;
-    readonly limits: { readonly peers: number; readonly bindings: number };
+    readonly forget: number;
+    readonly limits: { readonly peers: number; readonly entries: number };
   };
   readonly operator: { readonly socket: string; readonly http: Endpoint | undefined };
   readonly stop: 'withdraw' | 'leave';

@@ -88,7 +88,7 @@ function finish(raw: Raw): Config {
     roaming: { ...raw.roaming, vips: raw.roaming.vips?.map(poolOf) },
     notices: {
       ...raw.notices,
-      peers: raw.notices.peers.map(text => parseEndpoint(text)!),
+      peers: raw.notices.peers.map(text => parseAddress(text)!),
       addresses: raw.notices.addresses.map(text => parseAddress(text)!),
       groups: raw.notices.groups.map(text => parseAddress(text)!),
     },

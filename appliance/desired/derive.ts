@@ -11,15 +11,19 @@ import { sameFarm, sameServers, sameServices } from './alike.ts';
 import { putChecks } from './checks.ts';
 import { directoryOf } from './directory.ts';
 import { farmsOf } from './farms.ts';
+import { type DerivedNotices, deriveNotices, silent } from './notices.ts';
 import type { CheckTarget, DirectoryServer, Farm, FarmKey, Wanted } from './wanted.ts';
 
 export interface DesiredConfig {
   /** The route's metric from the VIP's score and the metric it has now (undefined = no route yet). */
   readonly metric: (score: number, now: number | undefined) => number;
+  /** Whether anything is announced to other managers. */
+  readonly announce?: boolean;
 }
 
 export interface Derived {
   readonly state: State;
+  readonly notices: DerivedNotices;
   readonly wanted: Wanted;
   /** The farms of each VIP. */
   readonly farms: Table<Address, ReadonlyMap<FarmKey, Farm>>;
@@ -31,13 +35,15 @@ const NO_RECORDS: ReadonlyMap<ServiceKey, ServiceRecord> = new Map();
 /** What was derived before there was anything. */
 const nothing = (state: State): Derived => ({
   state: { ...state, vips: Table.empty() },
+  notices: silent(),
   farms: Table.empty(),
   wanted: {
     checks: Table.empty(),
-    dataplane: { farms: Table.empty(), vips: Table.empty() },
+    dataplane: { farms: Table.empty(), vips: Table.empty(), partings: Table.empty() },
     routing: { routes: Table.empty() },
     directory: { byVip: Table.empty(), byName: Table.empty() },
     arp: { vips: Table.empty() },
+    notices: silent().wanted,
   },
 });
 
@@ -48,10 +54,15 @@ const nothing = (state: State): Derived => ({
 export function derive(state: State, config: DesiredConfig, last?: Derived, anew = false): Derived {
   const before = last ?? nothing(state);
   const vips = changed(state, anew ? undefined : last?.state);
-  if (vips.size === 0) return { ...before, state };
+  const notices = config.announce
+    ? deriveNotices(state, anew ? undefined : last?.state, before.notices)
+    : before.notices;
+  const { partings } = state;
+  if (vips.size === 0 && notices === before.notices && partings === before.wanted.dataplane.partings)
+    return { ...before, state };
   const drafts = draftsOf(before);
   for (const vip of vips) deriveVip(drafts, before, state, config, vip);
-  return finish(drafts, before, state);
+  return finish(drafts, before, state, notices);
 }
 
 /** The parts of what is derived, while they change: each is copied once, however many VIPs it changes for. */
@@ -77,16 +88,23 @@ const draftsOf = ({ farms, wanted }: Derived): Drafts => ({
   arp: wanted.arp.vips.draft(),
 });
 
-function finish(drafts: Drafts, { wanted }: Derived, state: State): Derived {
+function finish(drafts: Drafts, { wanted }: Derived, state: State, notices: DerivedNotices): Derived {
+  const { partings } = state;
   return {
     state,
+    notices,
     farms: drafts.farms.done(),
     wanted: {
       checks: drafts.checks.done(),
-      dataplane: same(wanted.dataplane, { farms: drafts.balanced.done(), vips: drafts.vips.done() }),
+      dataplane: same(wanted.dataplane, {
+        farms: drafts.balanced.done(),
+        vips: drafts.vips.done(),
+        partings,
+      }),
       routing: same(wanted.routing, { routes: drafts.routes.done() }),
       directory: same(wanted.directory, { byVip: drafts.byVip.done(), byName: drafts.byName.done() }),
       arp: same(wanted.arp, { vips: drafts.arp.done() }),
+      notices: notices.wanted,
     },
   };
 }

@@ -2,8 +2,17 @@
  * What the network is to look like: the whole of it, as values, one table a driver. derive.ts makes them from the state.
  */
 import type { Address } from '../../sdk/wire/address.ts';
-import type { PortRange, Scheduler, ServerId, Service, Transport } from '../../sdk/wire/model.ts';
-import type { ServiceKey } from '../registry/state.ts';
+import type {
+  Binding,
+  Offer,
+  PortRange,
+  Scheduler,
+  ServerId,
+  Service,
+  Transport,
+} from '../../sdk/wire/model.ts';
+import type { BindingKey } from '../registry/elsewhere.ts';
+import type { Parting, ServiceKey } from '../registry/state.ts';
 import type { Table } from '../registry/table.ts';
 
 /** `vip|transport|first-last`. */
@@ -44,6 +53,11 @@ export interface WantedDataplane {
   readonly farms: Table<FarmKey, Farm>;
   /** VIPs on which this manager answers anycast ARP over UDP itself, whatever farm claims the port. */
   readonly vips: Table<Address, true>;
+  /**
+   * `vip|server` of members that left and whose flows live on elsewhere, or may: `moved`, the server has the VIP at another manager;
+   * `lost`, it is silent and may be on its way. The flows of any other member that leaves are dead.
+   */
+  readonly partings: Table<BindingKey, Parting>;
 }
 
 /** The whole wanted state of routing: VIP → metric (cost). */
@@ -76,6 +90,14 @@ export interface WantedArp {
   readonly vips: Table<Address, true>;
 }
 
+/** What is announced to other managers and to GSLBs. */
+export interface WantedNotices {
+  /** By `vip|server`. */
+  readonly bindings: Table<string, Binding>;
+  /** By `name|vip|transport|ports|protocol`; over all servers. */
+  readonly offers: Table<string, Offer>;
+}
+
 /** A service as it is to be checked: at which of its server's addresses. */
 export interface CheckTarget {
   readonly address: Address;
@@ -89,4 +111,5 @@ export interface Wanted {
   readonly routing: WantedRoutes;
   readonly directory: WantedDirectory;
   readonly arp: WantedArp;
+  readonly notices: WantedNotices;
 }

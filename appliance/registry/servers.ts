@@ -78,6 +78,7 @@ export function registerServer(
     since: now,
     lost: undefined,
     recovering: false,
+    ...(before?.hosts && { hosts: before.hosts }),
     services: before?.services ?? new Map(),
   };
   const superseded = before?.session !== undefined && before.session !== session ? before.session : undefined;

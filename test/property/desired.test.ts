@@ -79,6 +79,8 @@ const plain = (wanted: Wanted): unknown => ({
   byVip: Object.fromEntries(wanted.directory.byVip.entries()),
   byName: Object.fromEntries(wanted.directory.byName.entries()),
   arp: [...wanted.arp.vips.keys()].sort(),
+  bindings: Object.fromEntries(wanted.notices.bindings.entries()),
+  offers: [...wanted.notices.offers.keys()].sort(),
 });
 
 test('derive from what it derived last gives the same as from scratch', () => {
@@ -91,7 +93,7 @@ test('derive from what it derived last gives the same as from scratch', () => {
       for (const action of list) {
         action(registry);
         expect(plain(registry.derived.wanted)).toEqual(
-          plain(derive(registry.state, { metric: () => 20 }).wanted),
+          plain(derive(registry.state, { metric: () => 20, announce: true }).wanted),
         );
       }
     }),

@@ -275,4 +275,5 @@ export function farm(
 export const wanted = (farms: readonly Farm[], vips: readonly string[] = []): WantedDataplane => ({
   farms: Table.from(farms.map(each => [each.key, each])),
   vips: Table.from(vips.map(vip => [address(vip), true as const])),
+  partings: Table.empty(),
 });

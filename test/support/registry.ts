@@ -29,7 +29,7 @@ export const registryConfig = (changes: Partial<RegistryConfig> = {}): RegistryC
   forget: 3_600_000,
   damping: undefined,
   limits: { servers: 1000, servicesPerServer: 16, leasesPerServer: 16 },
-  roaming: { vips: undefined, peers: 64, bindings: 1000 },
+  roaming: { vips: undefined, peers: 64, entries: 1000 },
   modes: ['nat', 'direct', 'none'],
   schedulers: ['wrr', 'source-hash'],
   checks: ['none', 'tcp'],
@@ -68,6 +68,8 @@ export const service = (vip: Address, changes: Partial<Service> = {}): Service =
   ...changes,
 });
 
+const DESIRED = { metric: () => 20, announce: true };
+
 /** A manager's pure core, run by hand: events in, decisions out, drivers that reach what is wanted when told to. */
 export class Registry {
   state: State = emptyState();
@@ -79,7 +81,7 @@ export class Registry {
 
   constructor(config: Partial<RegistryConfig> = {}) {
     this.config = registryConfig(config);
-    this.derived = derive(this.state, { metric: () => 20 });
+    this.derived = derive(this.state, DESIRED);
   }
 
   /** Feeds one event, `later` ms after the last, and gives the decisions that it brought. */
@@ -87,7 +89,7 @@ export class Registry {
     this.now += later;
     const step = reduce(this.state, this.config, event, this.now);
     this.state = step.state;
-    this.derived = derive(this.state, { metric: () => 20 }, this.derived);
+    this.derived = derive(this.state, DESIRED, this.derived);
     this.decisions.push(...step.decisions);
     return step.decisions;
   }
@@ -133,6 +135,11 @@ export class Registry {
     const vip = granted!.vip!;
     this.say(number, { type: 'register-service', service: service(vip, changes) });
     return vip;
+  }
+
+  /** Registers a web service on a VIP that the server has. */
+  offer(number: number, vip: Address, changes: Partial<Service> = {}): readonly Decision[] {
+    return this.say(number, { type: 'register-service', service: service(vip, changes) });
   }
 
   verdict(number: number, outcome: 'pass' | 'fail', id = 1): readonly Decision[] {

@@ -5,6 +5,7 @@ import { Table } from '../../../appliance/registry/table.ts';
 
 const wanted = (sizes: Readonly<Record<string, number>>): WantedDataplane => ({
   vips: Table.empty(),
+  partings: Table.empty(),
   farms: Table.from(
     Object.entries(sizes).map(([key, size]) => [
       key as FarmKey,
