@@ -3,7 +3,8 @@
  * wanted state is derived from all of them together, and what follows is handed out. All state of the manager is here.
  *
  * What comes alone is handed out in the turn in which it came. In a crowd (the network is back after a power cut, and ten thousand
- * servers register) the turns of a few ms share one hand-out, since each costs the drivers a transaction; a loss never waits for it.
+ * servers register) the turns of a few ms share one hand-out, since each costs the drivers a transaction; a loss never waits for it,
+ * nor what a driver has reached.
  */
 import { type Derived, type DesiredConfig, derive } from './desired/derive.ts';
 import type { Clock, Millis, Timer } from './host/ports.ts';
@@ -49,7 +50,7 @@ export function createLoop(options: {
   let { state } = derived;
   let turn: Timer | undefined;
   let events = 0;
-  let lost = false;
+  let urgent = false;
   let handedOut = Number.NEGATIVE_INFINITY;
   const waiting: Event[] = [];
   let busy = false;
@@ -58,8 +59,8 @@ export function createLoop(options: {
     const step = reduce(state, rules.registry, event, clock.now());
     state = step.state;
     events++;
-    if (isLoss(event) && !lost) {
-      lost = true;
+    if (isUrgent(event) && !urgent) {
+      urgent = true;
       turn?.cancel();
       turn = undefined;
     }
@@ -69,7 +70,7 @@ export function createLoop(options: {
 
   const endTurn = (): void => {
     const early = handedOut + GATHER - clock.now();
-    if (events >= CROWD && early > 0 && !lost) turn = clock.after('derive', early, settle);
+    if (events >= CROWD && early > 0 && !urgent) turn = clock.after('derive', early, settle);
     else settle();
   };
 
@@ -77,7 +78,7 @@ export function createLoop(options: {
     turn?.cancel();
     turn = undefined;
     events = 0;
-    lost = false;
+    urgent = false;
     if (state !== derived.state) handOut(false);
   };
 
@@ -112,6 +113,8 @@ export function createLoop(options: {
   };
 }
 
-/** Whether clients may be sent where nobody answers until it is handed out. */
-const isLoss = (event: Event): boolean =>
-  event.type === 'session-ended' || (event.type === 'verdict' && event.outcome === 'fail');
+/** Whether clients may be sent where nobody answers until it is handed out, or a route waits for nothing else. */
+const isUrgent = (event: Event): boolean =>
+  event.type === 'session-ended' ||
+  event.type === 'reached' ||
+  (event.type === 'verdict' && event.outcome === 'fail');

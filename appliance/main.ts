@@ -191,8 +191,9 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
 
   const hand = (wanted: Wanted): void => {
     health.set(wanted.checks);
-    dataplane.want(wanted.dataplane);
+    // Routes that go do so before the data plane takes its milliseconds.
     if (carried) routing.want(wanted.routing);
+    dataplane.want(wanted.dataplane);
     responder.setDirectory(wanted.directory);
     responder.setArp(wanted.arp);
   };

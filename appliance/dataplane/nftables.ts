@@ -36,8 +36,8 @@ export interface NftablesOptions {
   readonly anycastPort?: number;
 }
 
-/** Farms in one transaction: a start with ten thousand takes five, each change is one. */
-const BATCH = 2000;
+/** Farms in one transaction. While the kernel carries one out the next is planned, and routes to what is there already go out. */
+const BATCH = 250;
 
 /** Steps of a transaction that one send can carry within a socket's buffer. */
 const FAST = 50_000;
@@ -86,13 +86,19 @@ class Nftables implements NftablesDriver {
 
   async apply(
     wanted: WantedDataplane,
+    onPart?: (reached: ReachedState['farms']) => Promise<void>,
   ): Promise<{ readonly reached: ReachedState['farms']; readonly problems: readonly string[] }> {
-    if (this.reached === undefined) await this.start();
+    const first = this.reached === undefined;
+    if (first) await this.start();
     this.due = [...this.due, ...planVips(this.vips, wanted.vips)];
     this.vips = wanted.vips;
     const units = this.differing(wanted.farms);
     this.failed.clear();
-    for (let at = 0; at < units.length; at += BATCH) await this.carryOut(units.slice(at, at + BATCH));
+    for (let at = 0; at < units.length; at += BATCH) {
+      // The first time nothing is known until all is known: routes of farms that are there all along must not go.
+      if (at > 0 && !first) await onPart?.(this.counts);
+      await this.carryOut(units.slice(at, at + BATCH));
+    }
     const leading = await this.runLead();
     this.last = wanted.farms;
     if (this.failed.size > 0 || leading.length > 0) await this.doubt();

@@ -43,6 +43,14 @@ export function createReconciler<W, R>(options: {
   let retry: Timer | undefined;
   let closed = false;
 
+  const part = (reached: R): Promise<void> => {
+    onReached(reached);
+    return turn();
+  };
+
+  /** Lets everybody else have a turn. */
+  const turn = (): Promise<void> => new Promise(resolve => clock.after(`${name}-turn`, 0, resolve));
+
   const run = async (): Promise<void> => {
     while (next !== undefined && !closed) {
       const { wanted } = next;
@@ -51,7 +59,7 @@ export function createReconciler<W, R>(options: {
       retry?.cancel();
       const before = problems.join('\n');
       try {
-        const result = await driver.apply(wanted);
+        const result = await driver.apply(wanted, part);
         problems = result.problems;
         onReached(result.reached);
       } catch (error) {

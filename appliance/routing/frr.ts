@@ -44,7 +44,7 @@ export function createFrr(config: RoutingConfig, host: FrrHost): Frr {
   const converge = async (routes: WantedRoutes['routes']): Promise<readonly string[]> => {
     const problems: string[] = [];
     const metrics = metricsFor(config);
-    const before = await kernel.carried();
+    const before = kernel.known ?? (await kernel.carried());
     const near = settled && [...routes.changesSince(settled)].map(({ key }) => key);
     settled = undefined;
     const steps = plan(routes, before, metrics, near);
@@ -52,11 +52,13 @@ export function createFrr(config: RoutingConfig, host: FrrHost): Frr {
     const carried = await kernel.carried();
     // After a refusal the kernel was read anew: anything may have turned up.
     const touched = (refused.size === 0 && near) || new Set([...allOf(routes, carried), ...reached.keys()]);
+    const draft = reached.draft();
     for (const vip of touched) {
       const step = carried.get(vip);
-      reached =
-        step === undefined ? reached.without(vip) : reached.with(vip, config.metrics[step] ?? metrics[0]!);
+      if (step === undefined) draft.delete(vip);
+      else draft.set(vip, config.metrics[step] ?? metrics[0]!);
     }
+    reached = draft.done();
     const undone = new Map(plan(routes, carried, metrics, touched).map(step => [step.vip, step]));
     for (const [step, reason] of refused)
       if (undone.delete(step.vip)) problems.push(sentenceOf(step, reason));
@@ -66,11 +68,16 @@ export function createFrr(config: RoutingConfig, host: FrrHost): Frr {
     return problems;
   };
 
-  /** One at a time: an audit may be under way when the next state is wanted. */
-  let last: Promise<unknown> = Promise.resolve();
+  /** One at a time: an audit may be under way when the next state is wanted. With none under way it begins at once. */
+  let last: Promise<unknown> | undefined;
   const serially = <T>(run: () => Promise<T>): Promise<T> => {
-    const done = last.then(run);
-    last = done.catch(() => {});
+    const done = last === undefined ? run() : last.then(run);
+    const over = done
+      .catch(() => {})
+      .then(() => {
+        if (last === over) last = undefined;
+      });
+    last = over;
     return done;
   };
 

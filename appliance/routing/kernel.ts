@@ -13,7 +13,9 @@ import { type Carried, carry, type Step } from './plan.ts';
 const LISTING_LIMIT = 64 * 1024 * 1024;
 
 export interface KernelVips {
-  /** What the kernel carries of ours, in the wanted kind. Reads it when it is not known for sure. */
+  /** What the kernel carries of ours, in the wanted kind; undefined when that is not known for sure. */
+  readonly known: Carried | undefined;
+  /** The same; reads it when it is not known. */
   carried(): Promise<Carried>;
   /** Takes the steps. Gives those that the kernel refused, with its words; then the rest is done all the same. */
   take(steps: readonly Step[]): Promise<ReadonlyMap<Step, string>>;
@@ -42,12 +44,16 @@ export function createKernelVips(kind: RouteKind, exec: Exec): KernelVips {
   };
 
   return {
+    get known() {
+      return known;
+    },
     async carried() {
       known ??= await read();
       return known;
     },
     async take(steps) {
-      known ??= await read();
+      // No turn is lost when it is known: a route that is to go goes before the caller does anything else.
+      if (known === undefined) known = await read();
       const lines: string[] = [];
       const stepOfLine: Step[] = [];
       for (const step of steps)
