@@ -122,6 +122,8 @@ export const presence: Kind<true> = {
 export const ipAddress: Kind<Address> = {
   depth: 0,
   read(bytes, start, end) {
+    if (end - start === 4)
+      return `${bytes[start]}.${bytes[start + 1]}.${bytes[start + 2]}.${bytes[start + 3]}` as Address;
     return (
       addressFromBytes(bytes.subarray(start, end)) ??
       fail(start, `an address is 4 or 16 bytes long, not ${end - start}`)
@@ -132,7 +134,10 @@ export const ipAddress: Kind<Address> = {
   },
 };
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const HEX_DIGITS = '0123456789abcdef';
+
+/** The value of a hex digit's code: `0`…`9` end in 0…9, `a`…`f` in 1…6. */
+const digitOf = (code: number): number => (code & 15) + (code > 57 ? 9 : 0);
 
 /** A SHA-256 as 64 lower-case hex digits; 32 bytes on the wire. */
 export function digest<T extends string>(): Kind<T> {
@@ -140,14 +145,20 @@ export function digest<T extends string>(): Kind<T> {
     depth: 0,
     read(bytes, start, end) {
       needLength(start, end, 32);
-      let text = '';
-      for (let at = start; at < end; at++) text += HEX[bytes[at]!];
-      return text as T;
+      const codes = new Array<number>(64);
+      for (let at = 0; at < 32; at++) {
+        const byte = bytes[start + at]!;
+        codes[at * 2] = HEX_DIGITS.charCodeAt(byte >> 4);
+        codes[at * 2 + 1] = HEX_DIGITS.charCodeAt(byte & 15);
+      }
+      // At once: digit by digit it would be a chain of 32 strings, and is to be kept.
+      return String.fromCharCode(...codes) as T;
     },
     write(writer, value) {
       if (!/^[0-9a-f]{64}$/.test(value))
         fail(writer.at, `an identity is 64 lower-case hex digits, not '${value}'`);
-      for (let at = 0; at < 64; at += 2) writer.u8(Number.parseInt(value.slice(at, at + 2), 16));
+      for (let at = 0; at < 64; at += 2)
+        writer.u8((digitOf(value.charCodeAt(at)) << 4) | digitOf(value.charCodeAt(at + 1)));
     },
   };
 }

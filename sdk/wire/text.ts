@@ -39,7 +39,11 @@ export function text(most: number, controls = false): Kind<string> {
       return check(readUtf8(bytes, start, end), start);
     },
     write(writer, value) {
-      const bytes = encoder.encode(check(value, writer.at));
+      check(value, writer.at);
+      // In UTF-8 a text is never shorter than its length.
+      fits(value.length, writer.at);
+      if (writer.ascii(value)) return;
+      const bytes = encoder.encode(value);
       fits(bytes.length, writer.at);
       writer.raw(bytes);
     },
@@ -53,7 +57,8 @@ export function sentence(most: number): Kind<string> {
     depth: 0,
     read: strict.read,
     write(writer, value) {
-      writer.raw(cutUtf8(value.replace(CONTROLS, ' '), most));
+      const clean = CONTROL.test(value) ? value.replace(CONTROLS, ' ') : value;
+      if (clean.length > most || !writer.ascii(clean)) writer.raw(cutUtf8(clean, most));
     },
   };
 }

@@ -79,6 +79,18 @@ export class TlvWriter {
     this.at += bytes.length;
   }
 
+  /** A text's bytes, if all of it is ASCII; else writes nothing and gives false. */
+  ascii(text: string): boolean {
+    this.#room(text.length);
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7f) return false;
+      this.bytes[this.at + index] = code;
+    }
+    this.at += text.length;
+    return true;
+  }
+
   zeros(count: number): void {
     this.#room(count);
     this.bytes.fill(0, this.at, this.at + count);
