@@ -14,6 +14,7 @@ import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
 import { createStderrLog } from '../host/log.ts';
 import { notify } from '../host/notify.ts';
+import { OPTIONS } from './options.ts';
 
 /** ms that leaving may take besides the drain. */
 const GOODBYE = 10_000;
@@ -32,15 +33,7 @@ Exit status: 0 stopped in good order, 1 could not start, 2 usage or configuratio
 export async function agent(args: string[]): Promise<number> {
   let values: { config?: string; check?: boolean; verbose?: boolean; help?: boolean };
   try {
-    values = parseArgs({
-      args,
-      options: {
-        config: { type: 'string' },
-        check: { type: 'boolean' },
-        verbose: { type: 'boolean' },
-        help: { type: 'boolean' },
-      },
-    }).values;
+    values = parseArgs({ args, options: OPTIONS.agent }).values;
   } catch (error) {
     console.error(`bivouac agent: ${(error as Error).message}\n\n${USAGE}`);
     return 2;

@@ -18,6 +18,7 @@ import { canonicalSerial } from '../pki/crl.ts';
 import { generalizedTime } from '../pki/openssl.ts';
 import { renderCertificate, shown } from '../pki/show.ts';
 import { ANY } from '../registry/permits.ts';
+import { PKI_OPTIONS } from './options.ts';
 
 const USAGE = `usage: bivouac pki init DIR --mission NAME [--force]
        bivouac pki issue DIR --name NODE --role ${ROLES.join('|')} [--role …]
@@ -71,7 +72,7 @@ class UsageError extends Error {}
 const host = (): AuthorityDeps => ({ exec: createExec(), files: createFiles(), random: createRandom() });
 
 async function init(args: readonly string[], { out }: Output): Promise<void> {
-  const { positionals, values } = read(args, { mission: { type: 'string' }, force: { type: 'boolean' } });
+  const { positionals, values } = read(args, PKI_OPTIONS.init);
   const directory = one(positionals, 'DIR');
   const mission = given(values.mission, '--mission NAME');
   const made = await initAuthority(host(), { directory, mission, force: values.force === true });
@@ -80,16 +81,7 @@ async function init(args: readonly string[], { out }: Output): Promise<void> {
 }
 
 async function issue(args: readonly string[], { out, err }: Output): Promise<void> {
-  const list = { type: 'string', multiple: true } as const;
-  const { positionals, values } = read(args, {
-    ...{
-      name: { type: 'string' },
-      days: { type: 'string' },
-      any: { type: 'boolean' },
-      force: { type: 'boolean' },
-    },
-    ...{ role: list, 'claim-name': list, 'claim-vip': list, 'claim-port': list },
-  });
+  const { positionals, values } = read(args, PKI_OPTIONS.issue);
   const directory = one(positionals, 'DIR');
   const name = given(values.name, '--name NODE');
   const roles = limits('role', given(values.role, '--role ROLE'), ROLES.join(', ')) as readonly Role[];
@@ -116,7 +108,7 @@ async function issue(args: readonly string[], { out, err }: Output): Promise<voi
 }
 
 async function revoke(args: readonly string[], { out }: Output): Promise<void> {
-  const { positionals, values } = read(args, { name: { type: 'string' }, serial: { type: 'string' } });
+  const { positionals, values } = read(args, PKI_OPTIONS.revoke);
   const directory = one(positionals, 'DIR');
   const { name, serial } = values;
   if ((name === undefined) === (serial === undefined))
@@ -154,7 +146,7 @@ function issuedBy(directory: string): { readonly pem: string; readonly facts: Ce
 }
 
 function show(args: readonly string[], { out }: Output): void {
-  const { positionals, values } = read(args, { json: { type: 'boolean' } });
+  const { positionals, values } = read(args, PKI_OPTIONS.show);
   const facts = certificateAt(one(positionals, 'FILE'));
   out(values.json === true ? `${JSON.stringify(shown(facts), undefined, 2)}\n` : renderCertificate(facts));
 }

@@ -10,6 +10,7 @@ import { nodeEnvironment } from '../../sdk/transport/node.ts';
 import { parseAddress } from '../../sdk/wire/address.ts';
 import type { Transport } from '../../sdk/wire/model.ts';
 import { linuxLinks } from '../host/links.ts';
+import { OPTIONS } from './options.ts';
 import { answerJson, formatAnswer, formatChange, formatRoundTrips } from './query-format.ts';
 
 const USAGE = `usage: bivouac query [NAME | VIP] [OPTIONS]
@@ -32,24 +33,6 @@ Asks by anycast ARP which servers serve, and prints them best first. What is lef
   --json             for programs: one object; one a line with --count and --watch
 
 Exit status: 0 servers were found, 1 nothing healthy matches, 2 usage, 3 no answer.`;
-
-const OPTIONS = {
-  protocol: { type: 'string' },
-  transport: { type: 'string' },
-  port: { type: 'string', multiple: true },
-  via: { type: 'string', multiple: true },
-  link: { type: 'string' },
-  want: { type: 'string' },
-  signed: { type: 'boolean' },
-  key: { type: 'string' },
-  timeout: { type: 'string' },
-  retries: { type: 'string' },
-  count: { type: 'string' },
-  interval: { type: 'string' },
-  watch: { type: 'boolean' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean' },
-} as const;
 
 interface Request {
   readonly what: Wanted;
@@ -91,7 +74,7 @@ export async function query(args: string[]): Promise<number> {
 
 /** Undefined: help was asked for. */
 function read(args: string[], signal: AbortSignal): Request | undefined {
-  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: OPTIONS });
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: OPTIONS.query });
   if (values.help) return undefined;
   if (positionals.length > 1) throw new Error(`one NAME or VIP, not ${positionals.length}`);
   const [about] = positionals;

@@ -17,7 +17,7 @@ import { http } from '../host/http.ts';
 import { createSigner, identify, verify } from '../host/keys.ts';
 import { linuxLinks } from '../host/links.ts';
 import { createStderrLog } from '../host/log.ts';
-import { collectGarbage } from '../host/memory.ts';
+import { collectGarbage, growSlowly } from '../host/memory.ts';
 import { createNet } from '../host/net.ts';
 import { notify } from '../host/notify.ts';
 import type { Clock, Files, Log } from '../host/ports.ts';
@@ -29,21 +29,28 @@ import { type Manager, type ManagerHost, type Secrets, startManager } from '../m
 import { readRevoked } from '../pki/crl.ts';
 import { DOCUMENT_SCHEMA } from '../store/documents.ts';
 import { openNftables } from './dataplane.ts';
+import { OPTIONS } from './options.ts';
 
 /** When the garbage of the start is collected, in ms after it. */
 const SETTLED = 1000;
 
+const USAGE = `usage: bivouac run --config FILE
+
+Runs the manager. SIGHUP reads FILE again, SIGTERM stops. \`bivouac check-config FILE\` looks it over first.`;
+
 export async function run(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: { config: { type: 'string' }, help: { type: 'boolean', default: false } },
-  });
+  let values: { readonly config?: string; readonly help?: boolean };
+  try {
+    ({ values } = parseArgs({ args, options: OPTIONS.run }));
+  } catch (error) {
+    console.error(`bivouac run: ${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
   if (values.help || values.config === undefined) {
-    console.log(
-      'usage: bivouac run --config FILE\n\nRuns the manager. SIGHUP reads FILE again, SIGTERM stops. `bivouac check-config FILE` looks it over first.',
-    );
+    (values.help ? console.log : console.error)(USAGE);
     return values.help ? 0 : 2;
   }
+  growSlowly();
   const file = resolve(values.config);
   const clock = createClock();
   const log = createStderrLog(clock);

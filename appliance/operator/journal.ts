@@ -7,6 +7,8 @@ import type { Decision } from '../registry/decision.ts';
 const KEPT = 1000;
 
 export interface Entry {
+  /** From 1, in the order of time, anew with each start of the manager. */
+  readonly number: number;
   /** Wall-clock, ISO 8601, for people. */
   readonly at: string;
   readonly time: Millis;
@@ -25,9 +27,10 @@ export function createJournal(clock: Clock): Journal {
   const ring: Entry[] = [];
   const counts = new Map<string, number>();
   let oldest = 0;
+  let number = 0;
   return {
     note(decision) {
-      const entry = { at: clock.wall(), time: clock.now(), decision };
+      const entry = { number: ++number, at: clock.wall(), time: clock.now(), decision };
       if (ring.length < KEPT) ring.push(entry);
       else ring[oldest++ % KEPT] = entry;
       const key = `${decision.kind} ${decision.reason.code}`;

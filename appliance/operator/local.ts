@@ -6,9 +6,13 @@ import { type Row, type Sight, VIEWS, type ViewName } from './views.ts';
 
 export interface Request {
   readonly show: string;
+  /** Of events: only those after this one. */
+  readonly since?: number;
 }
 
-export type Answer = { readonly rows: readonly Row[] } | { readonly error: string };
+export type Answer =
+  /** `next`, with events: what to say as `since` the next time. */
+  { readonly rows: readonly Row[]; readonly next?: number } | { readonly error: string };
 
 /** A request is short; a longer line is no request. */
 const LONGEST = 4096;
@@ -16,8 +20,11 @@ const LONGEST = 4096;
 /** Answers one request. */
 export async function answer(line: string, look: (view: ViewName) => Promise<Sight>): Promise<Answer> {
   let view: ViewName;
+  let since: number | undefined;
   try {
-    view = (JSON.parse(line) as Request).show as ViewName;
+    const request = JSON.parse(line) as Request;
+    view = request.show as ViewName;
+    ({ since } = request);
   } catch {
     // Not JSON, or null, which has no fields.
     return { error: 'a request is one line of JSON, such as {"show":"services"}' };
@@ -26,7 +33,14 @@ export async function answer(line: string, look: (view: ViewName) => Promise<Sig
     return {
       error: `nothing to show called '${String(view)}': one of ${Object.keys(VIEWS).join(', ')}`,
     };
-  return { rows: VIEWS[view](await look(view)) };
+  const sight = await look(view);
+  if (view !== 'events') return { rows: VIEWS[view](sight) };
+  const { entries } = sight;
+  const after = typeof since === 'number' ? since : 0;
+  return {
+    rows: VIEWS.events({ ...sight, entries: entries.filter(({ number }) => number > after) }),
+    next: entries.at(-1)?.number ?? 0,
+  };
 }
 
 /** Listens at `path`. Who may open the socket (mode 0660) may look. */

@@ -3,7 +3,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { answers, type Daemon, DaemonCell, Server, type ShownRow } from '../support/daemon.ts';
+import { answers, type Daemon, DaemonCell, PROGRAM, Server, type ShownRow } from '../support/daemon.ts';
 import { poll } from '../support/netns.ts';
 
 let cell: DaemonCell;
@@ -74,6 +74,41 @@ test('a server boots, registers, and clients reach it by its VIP', async () => {
   await server.process.exited;
   await expect.poll(() => shown('servers'), { timeout: 5000 }).toEqual([]);
   expect(await answers(cell.client, vip)).not.toHaveProperty('web1');
+});
+
+test('what is shown is shown again, and events as they come', async () => {
+  const show = (...words: string[]) =>
+    cell.appliance.spawn(process.execPath, [
+      PROGRAM,
+      'show',
+      ...words,
+      '--socket',
+      `${manager.directory}/sock`,
+    ]);
+  const watching = show('servers', '--json', '--watch', '0.2');
+  const following = show('events', '--follow');
+  const recent = show('events', '--follow', '--json');
+  await poll(() => following.stdout() !== '' && recent.stdout() !== '', 5000, 'recent events');
+  const server = new Server(cell.host(13), {
+    certificate: cell.certificate(mission, 'shown'),
+    name: 'shown',
+  });
+  await server.up();
+  await poll(() => /server-registered +shown +/.test(following.stdout()), 5000, 'the event');
+  await poll(() => recent.stdout().includes('"about":"shown"'), 5000, 'the event in JSON');
+  for (const line of recent.stdout().trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('code');
+  await poll(() => watching.stdout().includes('"server":"shown"'), 5000, 'the server');
+  expect(watching.stdout().trim().split('\n').length).toBeGreaterThan(2);
+  // No event twice.
+  const lines = following.stdout().trim().split('\n');
+  expect(lines.filter(line => /server-registered +shown +/.test(line))).toHaveLength(1);
+  for (const each of [watching, following, recent]) await each.stop('SIGKILL');
+  await server.process.stop('SIGKILL');
+  for (const words of [['servers', '--follow'], ['services', '--watch=x'], ['events', '--nonsense'], []]) {
+    const wrong = show(...words);
+    expect(await wrong.exited).toBe(2);
+    expect(wrong.stderr()).toContain('usage: bivouac show');
+  }
 });
 
 test('monitoring gets metrics, life and readiness', async () => {

@@ -86,6 +86,17 @@ test('the local socket answers with rows or says what there is', async () => {
     'error',
     expect.stringContaining('one of servers'),
   );
+  const entry = (number: number) => ({
+    ...{ number, at: 'now', time: 0 },
+    decision: { kind: 'stopping', reason: { code: `${number}`, sentence: '' } } as const,
+  });
+  const entries = async (): Promise<Sight> => ({ ...sight().sight, entries: [entry(7), entry(8), entry(9)] });
+  expect(await answer('{"show":"events","since":7}', entries)).toMatchObject({
+    rows: [{ code: '8' }, { code: '9' }],
+    next: 9,
+  });
+  expect(await answer('{"show":"events","since":"x"}', entries)).toHaveProperty('rows.length', 3);
+  expect(await answer('{"show":"events","since":10}', entries)).toEqual({ rows: [], next: 9 });
   for (const line of ['nonsense', 'null', '7', '[]', '{"show":null}'])
     expect(await answer(line, look), line).toHaveProperty('error');
 });
