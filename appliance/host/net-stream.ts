@@ -55,6 +55,7 @@ export function remoteOf(socket: Socket): { readonly address: Address; readonly 
 /** What node calls an address, as an Address. */
 export function canonicalAddress(text: string | undefined): Address | undefined {
   if (text === undefined) return undefined;
+  if (!text.includes(':')) return parseAddress(text);
   const bare = text.split('%')[0]!;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare);
   return mapped ? address(mapped[1]!) : parseAddress(bare);
