@@ -2,7 +2,7 @@
  * VIP leases: granted on request, renewed, released, expired (docs/protocol.md, Leases).
  */
 import { type Address, familyOf } from '../../sdk/wire/address.ts';
-import type { ServerMessage } from '../../sdk/wire/messages.ts';
+import type { RefusalCode, ServerMessage } from '../../sdk/wire/messages.ts';
 import type { Lease, ServerId } from '../../sdk/wire/model.ts';
 import { isFor, type RegistryConfig } from './config.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
@@ -11,7 +11,7 @@ import type { Claims } from './events.ts';
 import { permitsLease, permitsVip } from './permits.ts';
 import { inPools, pick } from './pool.ts';
 import { remove } from './services.ts';
-import type { LeaseRecord, Millis, ServerRecord, SessionId, State } from './state.ts';
+import type { LeaseRecord, Millis, ServerRecord, ServiceRecord, SessionId, State } from './state.ts';
 import { putLease } from './update.ts';
 
 type Request = Extract<ServerMessage, { type: 'lease-request' }>;
@@ -25,6 +25,19 @@ const UNSIGNED = new Uint8Array(0);
 export const leasesOf = (state: State, server: ServerRecord): readonly LeaseRecord[] =>
   (state.holdings.get(server.id) ?? []).map(vip => state.leases.get(vip)!.get(server.id)!);
 
+/** Refuses a request about a lease. */
+const refusing =
+  (
+    state: State,
+    session: SessionId,
+    { id: server, name }: ServerRecord,
+    { transaction, vip }: { readonly transaction: number; readonly vip?: Address },
+  ) =>
+  (code: RefusalCode, sentence: string): Step => ({
+    state,
+    decisions: [refused(session, transaction, code, sentence, { server, name, ...(vip && { vip }) })],
+  });
+
 /** Grants the VIP asked for, the one that the asker has already, or one out of the pools. */
 export function requestLease(
   state: State,
@@ -35,16 +48,7 @@ export function requestLease(
   claims: Claims,
   request: Request,
 ): Step {
-  const refuse = (code: Parameters<typeof refused>[2], sentence: string): Step => ({
-    state,
-    decisions: [
-      refused(session, request.transaction, code, sentence, {
-        server: server.id,
-        name: server.name,
-        ...(request.vip && { vip: request.vip }),
-      }),
-    ],
-  });
+  const refuse = refusing(state, session, server, request);
   const denied = permitsLease(claims, request.service, request.vip);
   if (denied !== undefined) return refuse('not-permitted', denied.sentence);
   const atLimit = `${server.name} holds ${config.limits.leasesPerServer} leases, the most that one server may`;
@@ -55,7 +59,10 @@ export function requestLease(
     if (hasItsFill(state, config, server)) return refuse('limit', atLimit);
     const planned = config.statics.find(
       entry =>
-        entry.holder !== undefined && isFor(entry, server) && available(state, entry.vip, server, request),
+        entry.holder !== undefined &&
+        isFor(entry, server) &&
+        permitsVip(claims, entry.vip) === undefined &&
+        available(state, entry.vip, server, request),
     );
     const vip =
       planned?.vip ??
@@ -102,16 +109,7 @@ export function renewLease(
   request: Renewal,
 ): Step {
   const record = state.leases.get(request.vip)?.get(server.id);
-  const refuse = (code: Parameters<typeof refused>[2], sentence: string): Step => ({
-    state,
-    decisions: [
-      refused(session, request.transaction, code, sentence, {
-        server: server.id,
-        name: server.name,
-        vip: request.vip,
-      }),
-    ],
-  });
+  const refuse = refusing(state, session, server, request);
   if (record === undefined)
     return refuse('no-lease', `${server.name} holds no lease of ${request.vip}: request one`);
   // Its certificate may have been made anew since, and permit less.
@@ -132,45 +130,21 @@ export function renewLease(
 
 /** Gives a lease back; the services on that VIP must have been withdrawn. */
 export function releaseLease(state: State, session: SessionId, server: ServerRecord, request: Release): Step {
-  const about = { server: server.id, name: server.name, vip: request.vip };
-  if (state.leases.get(request.vip)?.get(server.id) === undefined) {
-    return {
-      state,
-      decisions: [
-        refused(
-          session,
-          request.transaction,
-          'no-lease',
-          `${server.name} holds no lease of ${request.vip}`,
-          about,
-        ),
-      ],
-    };
-  }
-  if (
-    [...server.services.values()].some(
-      service => service.spec.vip === request.vip && service.intent !== 'withdraw',
-    )
-  ) {
-    return {
-      state,
-      decisions: [
-        refused(
-          session,
-          request.transaction,
-          'conflict',
-          `services of ${server.name} still use ${request.vip}: withdraw them first`,
-          about,
-        ),
-      ],
-    };
-  }
+  const refuse = refusing(state, session, server, request);
+  if (!holds(state, request.vip, server))
+    return refuse('no-lease', `${server.name} holds no lease of ${request.vip}`);
+  const uses = ({ spec, intent }: ServiceRecord): boolean =>
+    spec.vip === request.vip && intent !== 'withdraw';
+  if ([...server.services.values()].some(uses))
+    return refuse('conflict', `services of ${server.name} still use ${request.vip}: withdraw them first`);
   return {
     state: putLease(state, request.vip, server.id, undefined),
     decisions: [
       {
-        ...about,
         kind: 'lease-released',
+        server: server.id,
+        name: server.name,
+        vip: request.vip,
         reason: reason('released', `${server.name} gave ${request.vip} back`),
         reply: { session, message: { type: 'done', transaction: request.transaction } },
       },

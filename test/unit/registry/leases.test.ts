@@ -190,3 +190,12 @@ test('a lease is refused for a name or a VIP that the certificate does not permi
   expect(renew({ names: ['mail.mission'] })).toBe('not-permitted');
   expect(renew({ vips: ['10.255.0.16/28'] })).toBe('not-permitted');
 });
+
+test('a VIP that is planned for a server is not given to it against its certificate', () => {
+  const [planned, other] = [address('10.255.0.5'), address('10.255.0.6')];
+  const registry = new Registry({ statics: [planned, other].map(vip => ({ vip, holder: 's1' })) });
+  const claims = { server: undefined, names: undefined, vips: [`${other}/32`], ports: undefined };
+  registry.register(1, 1, claims);
+  const request = { type: 'lease-request', family: 4, shared: false, service: 'www' } as const;
+  expect(registry.say(1, request, claims)[0]).toMatchObject({ kind: 'lease-granted', vip: other });
+});
