@@ -1,14 +1,13 @@
 /**
  * The agent's configuration, from its text. Never touches the network or the disk.
  */
-import { Ajv } from 'ajv';
 import { questionOf } from '../../sdk/client/question.ts';
 import { managerAddress } from '../../sdk/server/register.ts';
 import { leasePlans, type ServiceOptions } from '../../sdk/server/service.ts';
 import { parseAddress } from '../../sdk/wire/address.ts';
 import type { Check, Forward, ForwardMode } from '../../sdk/wire/model.ts';
-import { type Fault, isTelling, lineFor, sentenceOf, syntaxFault } from '../config/faults.ts';
-import { linesOf } from '../config/lines.ts';
+import type { Fault } from '../config/faults.ts';
+import { createReader, tlsFaults } from '../config/schema.ts';
 import schema from './agent.schema.json' with { type: 'json' };
 import { cannotForward, chooseForwarding, type Forwarding } from './forward.ts';
 
@@ -49,13 +48,28 @@ const passes = (test: () => unknown): boolean => {
   }
 };
 
-const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false, verbose: true });
-ajv.addFormat('manager', text => passes(() => managerAddress(text)));
-ajv.addFormat('address', text => parseAddress(text) !== undefined);
-ajv.addFormat('vip', text => text === 'auto' || parseAddress(text) !== undefined);
-ajv.addFormat('name', text => passes(() => questionOf({ name: text })));
-ajv.addFormat('hex', /^([0-9a-f]{2}){0,512}$/i);
-const validate = ajv.compile<Raw>(schema);
+const read = createReader<Raw>(schema, {
+  manager: {
+    takes: text => passes(() => managerAddress(text)),
+    sentence: text => `'${text}' must be an address, or address:port, such as 10.1.0.1:9746`,
+  },
+  address: {
+    takes: text => parseAddress(text) !== undefined,
+    sentence: text => `'${text}' is no IP address`,
+  },
+  vip: {
+    takes: text => text === 'auto' || parseAddress(text) !== undefined,
+    sentence: text => `'${text}' must be 'auto' or an IP address`,
+  },
+  name: {
+    takes: text => passes(() => questionOf({ name: text })),
+    sentence: text => `'${text}' must be a DNS name`,
+  },
+  hex: {
+    takes: text => /^([0-9a-f]{2}){0,512}$/i.test(text),
+    sentence: text => `'${text}' must be up to 512 bytes in hex`,
+  },
+});
 
 type RawCheck = Omit<Partial<Check>, 'send' | 'expect'> & {
   readonly kind: Check['kind'];
@@ -75,28 +89,12 @@ type Raw = Partial<Omit<AgentConfig, 'services'>> &
 export function loadAgentConfig(
   text: string,
 ): { readonly config: AgentConfig } | { readonly faults: readonly Fault[] } {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch (error) {
-    return { faults: [syntaxFault(text, error as SyntaxError)] };
-  }
-  const lines = linesOf(text);
-  const at = (path: string, sentence: string): Fault => ({ line: lineFor(lines, path), path, sentence });
-  if (!validate(raw)) {
-    const errors = (validate.errors ?? []).filter(error => isTelling(error) && error.keyword !== 'anyOf');
-    return { faults: errors.map(error => at(error.instancePath, sentenceOf(error, formatSentence))) };
-  }
-  const faults: Fault[] = [];
-  if (raw.tls === undefined && !raw.plain)
-    faults.push(
-      at(
-        '',
-        "neither 'tls' nor 'plain' is given: make a certificate with `bivouac pki issue`, or say \"plain\": true where the manager does, too",
-      ),
-    );
-  if (raw.tls !== undefined && raw.plain)
-    faults.push(at('/plain', "'plain' goes with no 'tls': take one of them out"));
+  const found = read(text);
+  if ('faults' in found) return found;
+  const { raw, at } = found;
+  const mend =
+    'make a certificate with `bivouac pki issue`, or say "plain": true where the manager does, too';
+  const faults = tlsFaults(raw, mend).map(({ path, sentence }) => at(path, sentence));
   for (const [index, { local }] of raw.services.entries()) {
     if (local?.kind === 'exec' && local.command === undefined)
       faults.push(
@@ -150,18 +148,3 @@ function withBytes({ check, ...service }: Raw['services'][number]): RawService {
 
 const bytesOf = (hex: string): Uint8Array =>
   Uint8Array.from(hex.match(/../g) ?? [], pair => Number.parseInt(pair, 16));
-
-function formatSentence(format: string, text: string): string {
-  switch (format) {
-    case 'manager':
-      return `'${text}' must be an address, or address:port, such as 10.1.0.1:9746`;
-    case 'vip':
-      return `'${text}' must be 'auto' or an IP address`;
-    case 'name':
-      return `'${text}' must be a DNS name`;
-    case 'hex':
-      return `'${text}' must be up to 512 bytes in hex`;
-    default:
-      return `'${text}' is no IP address`;
-  }
-}

@@ -2,9 +2,10 @@
  * `bivouac pki init | issue | revoke | show`: the mission's certificate authority on the command line.
  */
 import { parseArgs } from 'node:util';
-import { type CertificateFacts, readCertificate } from '../host/certificates.ts';
+import { readCertificate } from '../host/certificates.ts';
 import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
+import type { CertificateFacts } from '../host/ports.ts';
 import { createRandom } from '../host/random.ts';
 import {
   type AuthorityDeps,

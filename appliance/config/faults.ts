@@ -16,9 +16,9 @@ export interface Fault {
 export const formatFault = (file: string, fault: Fault): string =>
   `${file}:${fault.line}: ${fault.path === '' ? '' : `${fault.path}: `}${fault.sentence}`;
 
-/** `oneOf` and `if` only repeat what the errors below them say. */
+/** `oneOf`, `anyOf` and `if` only repeat what the errors below them say. */
 export const isTelling = (error: ErrorObject): boolean =>
-  error.keyword !== 'oneOf' && error.keyword !== 'if' && error.keyword !== 'const';
+  !['oneOf', 'anyOf', 'if', 'const'].includes(error.keyword);
 
 /** A validator's error in words (it must be `verbose`); `formatSentence` words that of a format of one's own. */
 export function sentenceOf(

@@ -1,52 +1,37 @@
 /**
  * Reads a configuration from its text. Never touches the network or the disk; every fault names the line, the value and the mend.
  */
-import { Ajv } from 'ajv';
 import { parseAddress } from '../../sdk/wire/address.ts';
 import type { PoolRange } from '../registry/config.ts';
 import schema from './bivouac.schema.json' with { type: 'json' };
 import type { Config } from './config.ts';
-import { type Fault, isTelling, lineFor, sentenceOf, syntaxFault } from './faults.ts';
-import { linesOf } from './lines.ts';
+import type { Fault } from './faults.ts';
 import { parseEndpoint, parsePool } from './pools.ts';
+import { createReader, tlsFaults } from './schema.ts';
 
 export { type Fault, formatFault } from './faults.ts';
 
-const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false, verbose: true });
-ajv.addFormat('endpoint', text => parseEndpoint(text) !== undefined);
-ajv.addFormat('pool', text => typeof parsePool(text) !== 'string');
-ajv.addFormat('address', text => parseAddress(text) !== undefined);
-ajv.addFormat('ipv4', text => parseAddress(text)?.includes('.') === true);
-const validate = ajv.compile<Raw>(schema);
+const noAddress = (text: string): string => `'${text}' is no IP address`;
+
+const read = createReader<Raw>(schema, {
+  endpoint: {
+    takes: text => parseEndpoint(text) !== undefined,
+    sentence: text => `'${text}' must be address:port, such as 0.0.0.0:9746 or [::]:9746`,
+  },
+  pool: { takes: text => typeof parsePool(text) !== 'string', sentence: text => String(parsePool(text)) },
+  address: { takes: text => parseAddress(text) !== undefined, sentence: noAddress },
+  ipv4: { takes: text => parseAddress(text)?.includes('.') === true, sentence: noAddress },
+});
 
 /** The configuration, or all that is wrong with it. */
 export function loadConfig(
   text: string,
 ): { readonly config: Config } | { readonly faults: readonly Fault[] } {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch (error) {
-    return { faults: [syntaxFault(text, error as SyntaxError)] };
-  }
-  const lines = linesOf(text);
-  const at = (path: string, sentence: string): Fault => ({ line: lineFor(lines, path), path, sentence });
-  if (!validate(raw))
-    return {
-      faults: (validate.errors ?? [])
-        .filter(isTelling)
-        .map(error => at(error.instancePath, sentenceOf(error, formatSentence))),
-    };
-  const faults: Fault[] = [];
-  if (raw.tls === undefined && !raw.plain)
-    faults.push(
-      at(
-        '',
-        "neither 'tls' nor 'plain' is given: make certificates with `bivouac pki`, or say \"plain\": true to let anyone register",
-      ),
-    );
-  if (raw.tls !== undefined && raw.plain)
-    faults.push(at('/plain', "'plain' goes with no 'tls': take one of them out"));
+  const found = read(text);
+  if ('faults' in found) return found;
+  const { raw, at } = found;
+  const mend = 'make certificates with `bivouac pki`, or say "plain": true to let anyone register';
+  const faults = tlsFaults(raw, mend).map(({ path, sentence }) => at(path, sentence));
   if (raw.damping.reuse >= raw.damping.suppress)
     faults.push(at('/damping', "'reuse' must be below 'suppress'"));
   return faults.length > 0 ? { faults } : { config: finish(raw) };
@@ -103,9 +88,3 @@ function finish(raw: Raw): Config {
 
 /** A pool that the schema's format has let through. */
 const poolOf = (text: string): PoolRange => parsePool(text) as PoolRange;
-
-function formatSentence(format: string, text: string): string {
-  if (format === 'pool') return String(parsePool(text));
-  if (format === 'endpoint') return `'${text}' must be address:port, such as 0.0.0.0:9746 or [::]:9746`;
-  return `'${text}' is no IP address`;
-}

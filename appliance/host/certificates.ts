@@ -3,27 +3,9 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { certificatesIn, isIssuedBy } from '../../sdk/transport/chain.ts';
-import type { ServerId } from '../../sdk/wire/model.ts';
 import { identify } from './keys.ts';
 import { peerCertificate } from './net-certificate.ts';
-
-export interface CertificateFacts {
-  readonly organization: string;
-  readonly commonName: string;
-  readonly issuer: string;
-  readonly serial: string;
-  readonly authority: boolean;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-  /** SHA-256 of the certificate, hex with colons. */
-  readonly fingerprint: string;
-  /** SHA-256 of its key's SPKI: the holder's ServerId or ManagerId. */
-  readonly id: ServerId;
-  /** DER of the key's SPKI. */
-  readonly publicKey: Uint8Array;
-  readonly keyType: string;
-  readonly uris: readonly string[];
-}
+import type { CertificateFacts } from './ports.ts';
 
 /** What `Inspect` of pki/trust.ts gives. */
 export interface InspectedCertificate {

@@ -3,7 +3,7 @@
  * Nothing outside `host/` and `main.ts` imports `node:*`.
  */
 import type { Address, Mac } from '../../sdk/wire/address.ts';
-import type { ManagerId } from '../../sdk/wire/model.ts';
+import type { ManagerId, ServerId } from '../../sdk/wire/model.ts';
 
 /** Milliseconds on a clock that never jumps (CLOCK_MONOTONIC). Not comparable between hosts or boots. */
 export type Millis = number;
@@ -101,6 +101,25 @@ export interface TlsIdentity {
   readonly ca: string;
   readonly certificate: string;
   readonly key: string;
+}
+
+/** What people look at in a certificate. */
+export interface CertificateFacts {
+  readonly organization: string;
+  readonly commonName: string;
+  readonly issuer: string;
+  readonly serial: string;
+  readonly authority: boolean;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** SHA-256 of the certificate, hex with colons. */
+  readonly fingerprint: string;
+  /** SHA-256 of its key's SPKI: the holder's ServerId or ManagerId. */
+  readonly id: ServerId;
+  /** DER of the key's SPKI. */
+  readonly publicKey: Uint8Array;
+  readonly keyType: string;
+  readonly uris: readonly string[];
 }
 
 export interface Listener {

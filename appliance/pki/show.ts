@@ -2,22 +2,8 @@
  * A certificate as `bivouac pki show` prints it.
  */
 import type { ServerId } from '../../sdk/wire/model.ts';
+import type { CertificateFacts } from '../host/ports.ts';
 import { type Credentials, credentialsOf } from './claims.ts';
-
-/** What is read out of the certificate. */
-export interface CertificateView {
-  readonly organization: string;
-  readonly commonName: string;
-  readonly issuer: string;
-  readonly serial: string;
-  readonly authority: boolean;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-  readonly fingerprint: string;
-  readonly id: ServerId;
-  readonly keyType: string;
-  readonly uris: readonly string[];
-}
 
 /** The JSON of `pki show --json`: stable names. */
 export interface ShownCertificate extends Credentials {
@@ -35,7 +21,7 @@ export interface ShownCertificate extends Credentials {
   readonly key: string;
 }
 
-export function shown(view: CertificateView): ShownCertificate {
+export function shown(view: CertificateFacts): ShownCertificate {
   return {
     kind: view.authority ? 'authority' : 'node',
     mission: view.organization,
@@ -52,7 +38,7 @@ export function shown(view: CertificateView): ShownCertificate {
 }
 
 /** Renders it for people, `key  value` a line. */
-export function renderCertificate(view: CertificateView): string {
+export function renderCertificate(view: CertificateFacts): string {
   const facts = shown(view);
   const limits: readonly (readonly [string, string])[] = view.authority
     ? []
