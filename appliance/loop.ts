@@ -57,9 +57,10 @@ export function createLoop(options: {
 
   const handle = (event: Event): void => {
     const step = reduce(state, rules.registry, event, clock.now());
+    const isNow = isUrgent(event, state);
     state = step.state;
     events++;
-    if (isUrgent(event) && !urgent) {
+    if (isNow && !urgent) {
       urgent = true;
       turn?.cancel();
       turn = undefined;
@@ -113,8 +114,15 @@ export function createLoop(options: {
   };
 }
 
-/** Whether clients may be sent where nobody answers until it is handed out, or a route waits for nothing else. */
-const isUrgent = (event: Event): boolean =>
+/**
+ * Whether clients may be sent where nobody answers until it is handed out, or a route may wait for nothing else: for a farm that has come,
+ * not for one more member of it, of which a crowd brings hundreds a second.
+ */
+const isUrgent = (event: Event, { reached }: State): boolean =>
   event.type === 'session-ended' ||
-  event.type === 'reached' ||
-  (event.type === 'verdict' && event.outcome === 'fail');
+  (event.type === 'verdict' && event.outcome === 'fail') ||
+  (event.type === 'reached' &&
+    (differs(event.farms, reached.farms) || differs(event.routes, reached.routes)));
+
+const differs = (now: { readonly size: number } | undefined, before: { readonly size: number }): boolean =>
+  now !== undefined && now.size !== before.size;

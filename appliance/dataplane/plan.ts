@@ -24,8 +24,10 @@ export interface ReachedFarm {
   readonly id: number;
   /** Index of each member, by memberName. */
   readonly indices: ReadonlyMap<string, number>;
-  /** What it was made from; or, found in the kernel, its elements and the tag of its rules. */
-  readonly from: Farm | { readonly elements: Elements; readonly affinity: boolean; readonly tag: number };
+  /** What it was made as; or, found in the kernel, its elements and the tag of its rules. */
+  readonly from:
+    | FarmLayout
+    | { readonly elements: Elements; readonly affinity: boolean; readonly tag: number };
 }
 
 /** All that is in the kernel, as far as is known. */
@@ -106,7 +108,7 @@ export function planFarm(key: FarmKey, farm: Farm | undefined, reached: Reached)
     deaths,
     problem,
     reached: {
-      farms: wanted ? reached.farms.with(key, { id, indices, from: wanted }) : reached.farms.without(key),
+      farms: next ? reached.farms.with(key, { id, indices, from: next }) : reached.farms.without(key),
       ids: wanted ? reached.ids.with(`${id}`, key) : reached.ids.without(`${id}`),
       directs: directs.table,
     },
@@ -135,15 +137,14 @@ interface Found {
 }
 
 /** A farm as it was reached. Next to what it is to be, mostly one member more or less, only what differs is told. */
-function foundOf({ id, indices, from }: ReachedFarm, next: FarmLayout | undefined): Found {
+function foundOf({ from }: ReachedFarm, next: FarmLayout | undefined): Found {
   if ('elements' in from) return from;
-  const layout = layFarm(from, id, indices);
-  const { affinity, mode, tag } = layout.body;
+  const { affinity, mode, tag } = from.body;
   const about = { affinity: affinity > 0, tag };
   // What a direct farm uses is told from all of its elements.
   if (next === undefined || mode === 'direct' || next.body.mode === 'direct')
-    return { ...about, elements: elementsOf(layout) };
-  const { before, after } = differing(layout, next);
+    return { ...about, elements: elementsOf(from) };
+  const { before, after } = differing(from, next);
   return { ...about, elements: before, become: after };
 }
 
