@@ -50,6 +50,15 @@ export const datagram: Net['datagram'] = (at, onDatagram, onError) => {
       socket.off('error', reject);
       socket.on('error', error => onError(oneSentence(error)));
       const stopJoining = join(socket, family, at.groups ?? [], at.interfaces, onError);
+      let stopFollowing = (): void => {};
+      try {
+        if (at.multicast !== undefined) stopFollowing = follow(socket, family, at.multicast, onError);
+      } catch (error) {
+        stopJoining();
+        socket.close();
+        reject(error as Error);
+        return;
+      }
       let open = true;
       resolve({
         port: socket.address().port,
@@ -62,6 +71,7 @@ export const datagram: Net['datagram'] = (at, onDatagram, onError) => {
           if (!open) return;
           open = false;
           stopJoining();
+          stopFollowing();
           socket.close();
         },
       });
@@ -106,6 +116,35 @@ function join(
   };
   look();
   const timer = setInterval(look, JOIN_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/**
+ * Lets multicasts leave by the interface. The kernel keeps the address by which an IPv4 interface was named as their source, so a new
+ * address is looked for. Throws when there is no such interface with an address.
+ */
+function follow(
+  socket: Socket,
+  family: 4 | 6,
+  { interface: name, ttl }: { readonly interface: string; readonly ttl: number },
+  onError: (error: string) => void,
+): () => void {
+  const find = (): string | undefined => membershipInterfaces(family, [name]).values().next().value;
+  let current = find();
+  if (current === undefined) throw new Error(`there is no interface ${name} with an IPv${family} address`);
+  socket.setMulticastTTL(ttl);
+  socket.setMulticastInterface(current);
+  const timer = setInterval(() => {
+    const next = find();
+    if (next === undefined || next === current) return;
+    try {
+      socket.setMulticastInterface(next);
+      current = next;
+    } catch (error) {
+      onError(`${name}: ${oneSentence(error as Error)}`);
+    }
+  }, JOIN_MS);
   timer.unref();
   return () => clearInterval(timer);
 }

@@ -181,6 +181,8 @@ export interface Net {
       readonly interfaces?: readonly string[];
       readonly reuse?: boolean;
       readonly receiveBuffer?: number;
+      /** Its multicasts leave by this interface, wherever it has moved to, and pass `ttl` routers at most. Rejects when it is not there. */
+      readonly multicast?: { readonly interface: string; readonly ttl: number };
     },
     /** `zone`: the interface that a link-local source is on (RFC 4007 §11). */
     onDatagram: (bytes: Uint8Array, address: Address, port: number, zone?: string) => void,

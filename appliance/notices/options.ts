@@ -1,9 +1,8 @@
 /** What the notices' two halves are given, and what they give. */
 import type { Address } from '../../sdk/wire/address.ts';
-import type { Binding, Offer } from '../../sdk/wire/model.ts';
 import type { Clock, Log, Millis, Net, Random, Signer, Verify } from '../host/ports.ts';
+import type { Announced, Self } from '../notifier/announced.ts';
 import type { Trust } from '../pki/trust.ts';
-import type { Table } from '../registry/table.ts';
 import type { Heard } from './heard.ts';
 
 /** `notices` of the configuration. */
@@ -17,30 +16,11 @@ export interface NoticesConfig {
   /** How many routers multicasts may pass, 1…255. */
   readonly ttl: number;
   /** Unicast receivers, where multicast routing does not reach. */
-  readonly peers: readonly Address[];
+  readonly peers: readonly { readonly address: Address; readonly port: number }[];
   /** Between two refreshes, ms. */
   readonly refresh: Millis;
-  /** A silent peer is forgotten after so long, ms. */
-  readonly forget: Millis;
-  /** Peers, and entries of all of them together, that are kept. */
-  readonly limits: { readonly peers: number; readonly entries: number };
-}
-
-/** Who we are to our peers; asked before each message, since addresses change. */
-export interface Self {
-  readonly name: string;
-  /** Unique addresses at which GSLBs and peers reach us, best first; the first 8 count, and none at all = nothing is sent. */
-  readonly addresses: readonly Address[];
-  readonly anycastPort: number;
-  /** TCP port of registration. */
-  readonly port: number;
-  readonly tls: boolean;
-}
-
-/** The whole of what is to be announced; desired/wanted.ts makes it. */
-export interface Announced {
-  readonly bindings: Table<string, Binding>;
-  readonly offers: Table<string, Offer>;
+  /** Peers, and their bindings and offers all together, that are kept. */
+  readonly limits: { readonly peers: number; readonly bindings: number };
 }
 
 export interface NoticesOptions {

@@ -22,12 +22,10 @@ export const certificatesIn = (pem: string): readonly X509Certificate[] =>
   );
 
 /** Whether one of these authorities issued the certificate directly; names, key identifiers, key usages and the signature are looked at. */
-export const isIssuedBy = (
-  certificate: X509Certificate,
-  authorities: readonly X509Certificate[],
-): boolean =>
+export const isIssuedBy = (certificate: X509Certificate, authorities: readonly X509Certificate[]): boolean =>
   authorities.some(
-    authority => authority.ca && certificate.checkIssued(authority) && certificate.verify(authority.publicKey),
+    authority =>
+      authority.ca && certificate.checkIssued(authority) && certificate.verify(authority.publicKey),
   );
 
 /** Whether the certificate may be used so: it says it, or says nothing of its use. It is never an authority's own. */
@@ -38,7 +36,11 @@ export function isFor(certificate: X509Certificate, usage: Usage): boolean {
 }
 
 /** Whether a certificate that TLS found fault with is good but for its time: issued by an authority of `ca` (PEM) for `usage`. */
-export function isGoodButForTime(certificate: X509Certificate | undefined, ca: string, usage: Usage): boolean {
+export function isGoodButForTime(
+  certificate: X509Certificate | undefined,
+  ca: string,
+  usage: Usage,
+): boolean {
   if (certificate === undefined) return false;
   try {
     return isIssuedBy(certificate, certificatesIn(ca)) && isFor(certificate, usage);

@@ -203,7 +203,7 @@ export interface Speaker {
   readonly manager: ManagerId;
   /** At most 63 bytes. */
   readonly name: string;
-  /** Its unique addresses, best first, 1…8. */
+  /** Its unique addresses, best first, at most 8; none: where its messages come from. */
   readonly addresses: readonly Address[];
   /** UDP port of anycast ARP and polls. */
   readonly anycastPort: number;

@@ -33,7 +33,7 @@ export const REPAIR_SIZE = 1232;
 const speaker = {
   manager: one(element.managerId),
   name: orElse(element.managerName, ''),
-  addresses: many(element.address, 1, MAX_ADDRESSES),
+  addresses: many(element.address, 0, MAX_ADDRESSES),
   anycastPort: one(element.anycastPort),
   port: one(element.port),
   tls: flag(element.tls),

@@ -1,7 +1,9 @@
 /** Message types (docs/protocol.md §3.1), and the blocks of numbers that are set aside for what is not specified yet. */
 import type { AnycastMessage, NoticeMessage, RegistrationMessage } from './messages.ts';
 
-export const MESSAGE: Readonly<Record<(RegistrationMessage | AnycastMessage | NoticeMessage)['type'], number>> = {
+export const MESSAGE: Readonly<
+  Record<(RegistrationMessage | AnycastMessage | NoticeMessage)['type'], number>
+> = {
   // From a server
   register: 0x01,
   'lease-request': 0x02,

@@ -23,8 +23,10 @@ const MAY: Record<string, readonly string[]> = {
   'appliance/routing': ['appliance/desired', 'appliance/registry', 'ports'],
   'appliance/pki': ['appliance/registry', 'ports'],
   'appliance/operator': ['appliance/registry', 'appliance/desired', 'appliance/config', 'ports'],
+  'appliance/notifier': ['appliance/responder', 'appliance/registry', 'appliance/pki', 'ports'],
+  'appliance/notices': ['appliance/notifier', 'appliance/registry', 'appliance/pki', 'ports'],
   'appliance/agent': ['sdk', 'ports', 'appliance/config', 'ajv'],
-  'appliance/host': ['appliance/registry', 'ports', 'node:', 'cap', 'raw-socket', 'koffi', 'conf'],
+  'appliance/host': ['sdk', 'appliance/registry', 'ports', 'node:', 'cap', 'raw-socket', 'koffi', 'conf'],
 };
 
 /** The composition root and the entry points may import anything: that is what they are for. */

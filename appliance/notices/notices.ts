@@ -1,0 +1,76 @@
+/**
+ * Notices: what managers tell one another, and GSLBs, of who lives where (docs/protocol.md, Notices). Puts the two halves and their
+ * carrier together.
+ */
+import { WireError } from '../../sdk/wire/errors.ts';
+import { decodeNotice, REPAIR_SIZE } from '../../sdk/wire/notices.ts';
+import { Counters } from '../notifier/counters.ts';
+import { Notifier } from '../notifier/notifier.ts';
+import { openCarrier } from './carrier.ts';
+import { Gate } from './gate.ts';
+import type { Notices, NoticesOptions } from './options.ts';
+import { Receiver } from './receiver.ts';
+
+/** Longest datagram that is looked at; a sender keeps to REPAIR_SIZE. */
+const LONGEST = 4096;
+/** What a repair and its answer have besides a certificate. */
+const AROUND = 360;
+
+/** Starts to listen and to tell. Rejects when the port is taken, or the certificate is too long to be shown. */
+export async function createNotices(options: NoticesOptions): Promise<Notices> {
+  const { clock, log, signer, certificate, config } = options;
+  if (certificate.length > REPAIR_SIZE - AROUND)
+    throw new Error(
+      `the certificate is ${certificate.length} bytes long, and notices carry at most ${REPAIR_SIZE - AROUND}: issue one with fewer names`,
+    );
+  const counters = new Counters();
+  const gate = new Gate(clock, log, () => false, counters);
+  let { trust } = options;
+  let halves: { readonly notifier: Notifier; readonly receiver: Receiver } | undefined;
+
+  const carrier = await openCarrier(options, (bytes, address, port) => {
+    if (halves === undefined) return;
+    if (bytes.length > LONGEST) {
+      gate.refuse('too-long', address);
+      return;
+    }
+    try {
+      const message = decodeNotice(bytes);
+      if (message.type !== 'repair') halves.receiver.hear(message, bytes, address);
+      else if (!isOwn(message.certificate, certificate))
+        halves.notifier.repair(message, bytes, address, port);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      gate.refuse('malformed', address, { sentence: error.message });
+    }
+  });
+  const both = { ...options, counters, tell: carrier.tell, send: carrier.send };
+  const notifier = new Notifier({ ...both, trust: () => trust, refresh: config.refresh });
+  halves = { notifier, receiver: new Receiver(both) };
+  log('info', 'notices', {
+    manager: signer.id,
+    boot: options.boot,
+    interfaces: config.interfaces,
+    peers: config.peers.length,
+  });
+
+  return {
+    announce: wanted => notifier.announce(wanted),
+    setTrust(next) {
+      trust = next;
+      halves?.receiver.setTrust(next);
+    },
+    status: () => halves!.receiver.status(),
+    counters: () => counters.all(),
+    close(leave) {
+      notifier.close(leave);
+      halves?.receiver.close();
+      halves = undefined;
+      carrier.close();
+    },
+  };
+}
+
+/** Our own question to everybody comes back to us. */
+const isOwn = (one: Uint8Array, other: Uint8Array): boolean =>
+  one.length === other.length && one.every((byte, index) => byte === other[index]);

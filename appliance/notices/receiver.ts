@@ -1,0 +1,304 @@
+/**
+ * The receiving half of notices: hears peers, believes what is authentic and fresh, asks for what is missing, and tells who has fallen
+ * silent (docs/protocol.md, Notices).
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { ManagerId } from '../../sdk/wire/model.ts';
+import type { Millis } from '../host/ports.ts';
+import type { Counters } from '../notifier/counters.ts';
+import type { Trust } from '../pki/trust.ts';
+import { SourceLimits } from '../responder/source-limits.ts';
+import { Gate } from './gate.ts';
+import type { NoticesOptions, PeerStatus } from './options.ts';
+import { Peer, type Refresh, speakerOf } from './peer.ts';
+import { hex, type Question, Questions } from './questions.ts';
+import type { Notice } from './table.ts';
+
+/** A silent peer is forgotten after this. */
+export const FORGET: Millis = 3_600_000;
+/** What is missing is asked for within this, at random: it may only be late, and others miss it, too. */
+const LATE: Millis = 10;
+const JITTER: Millis = 20;
+/** Who is not known is asked within this, so many times. */
+const STRANGER: Millis = 10;
+const STRANGER_TIMES = 4;
+/** Strangers that are asked in a second, of one address and in all. */
+const STRANGERS_EACH = 5;
+const STRANGERS_ALL = 50;
+const STRANGERS = 256;
+/** Longest silence that a peer may ask to be allowed. */
+const LONGEST_VALIDITY: Millis = 300_000;
+
+type Message = (Notice | Refresh) & { readonly signature: Uint8Array };
+
+export class Receiver {
+  private readonly options: NoticesOptions & {
+    readonly counters: Counters;
+    readonly send: (bytes: Uint8Array, port: number, address: Address) => void;
+    readonly tell: (bytes: Uint8Array) => void;
+  };
+  private trust: Trust;
+  private readonly gate: Gate;
+  private readonly peers = new Map<ManagerId, Peer>();
+  /** Where managers were heard of which nothing is believed yet. */
+  private readonly strangers = new Map<ManagerId, Address>();
+  private readonly questions: Questions;
+  private readonly each: SourceLimits<Address>;
+  private readonly all: SourceLimits<'all'>;
+
+  constructor(options: Receiver['options']) {
+    const { clock, log, verify, counters } = options;
+    this.options = options;
+    this.trust = options.trust;
+    this.gate = new Gate(clock, log, verify, counters);
+    this.each = new SourceLimits(clock, STRANGERS_EACH, () => {});
+    this.all = new SourceLimits(clock, STRANGERS_ALL, () => {});
+    this.questions = new Questions({ ...options, questionFor: manager => this.questionFor(manager) });
+    this.questions.askAll();
+  }
+
+  setTrust(trust: Trust): void {
+    this.trust = trust;
+    for (const peer of this.peers.values())
+      if (this.keyOf(peer.id, peer.certificate, peer.source) === undefined) this.forget(peer);
+  }
+
+  hear(message: Message, bytes: Uint8Array, from: Address): void {
+    const { counters, signer, boot } = this.options;
+    const { manager } = message;
+    if (manager === signer.id) {
+      if (message.boot !== boot) this.gate.refuse('own-identity', from, { boot: message.boot });
+      return;
+    }
+    const peer = this.peers.get(manager);
+    const answer = message.nonce !== undefined;
+    if (answer && !this.questions.answers(message.nonce, manager)) {
+      counters.add('dropped-unasked');
+      return;
+    }
+    if (peer !== undefined && !answer && this.isOld(peer, message)) {
+      counters.add('dropped-old');
+      return;
+    }
+    const key = this.keyFor(peer, message, from);
+    if (key === undefined) return;
+    if (!this.gate.authentic(key, bytes, message.signature, from, manager)) return;
+    if (!answer && peer?.table.boot !== message.boot) {
+      if (peer !== undefined && message.boot < peer.table.boot)
+        this.gate.refuse('lower-boot', from, { manager, boot: message.boot, known: peer.table.boot });
+      this.challenge(manager, from);
+      return;
+    }
+    if (message.type === 'refresh') this.takeRefresh(peer, message, key, from);
+    else if (peer !== undefined) this.takeNotice(peer, message, from);
+  }
+
+  status(): readonly PeerStatus[] {
+    const now = this.options.clock.now();
+    return [...this.peers.values()].map(peer => ({
+      manager: peer.id,
+      name: peer.speaker.name,
+      boot: peer.table.boot,
+      known: peer.table.cover.cursor,
+      newest: peer.table.cover.newest,
+      ...peer.table.counts(),
+      silent: peer.silent,
+      heardAgo: now - peer.heardAt,
+    }));
+  }
+
+  close(): void {
+    this.questions.close();
+    for (const peer of this.peers.values()) peer.fading?.cancel();
+  }
+
+  /** Nothing new in it, or a replay: not worth a look at its signature. */
+  private isOld(peer: Peer, message: Message): boolean {
+    if (message.boot !== peer.table.boot) return false;
+    return message.type === 'refresh'
+      ? message.beat <= peer.beat
+      : peer.table.cover.has(message.since, message.change);
+  }
+
+  /** The key that must have signed it; undefined when that cannot be known yet, or is not to be trusted. */
+  private keyFor(peer: Peer | undefined, message: Message, from: Address): Uint8Array | undefined {
+    if (message.type === 'refresh' && message.certificate !== undefined)
+      return this.keyOf(message.manager, message.certificate, from);
+    if (peer !== undefined) return peer.publicKey;
+    this.challenge(message.manager, from);
+    return undefined;
+  }
+
+  private keyOf(manager: ManagerId, certificate: Uint8Array, from: Address): Uint8Array | undefined {
+    const judged = this.trust.judge(certificate);
+    if ('fault' in judged) {
+      this.gate.refuse('untrusted', from, { manager, sentence: judged.fault.sentence });
+      return undefined;
+    }
+    const { id, roles, publicKey, subject } = judged.member;
+    if (id === manager && roles.includes('manager')) return publicKey;
+    this.gate.refuse('no-manager', from, { manager, sentence: `${subject} is not that manager` });
+    return undefined;
+  }
+
+  /** Asks one of whom nothing is believed yet, or who says that he has started anew. */
+  private challenge(manager: ManagerId, from: Address): void {
+    const { random, counters } = this.options;
+    if (!this.each.allow(from) || !this.all.allow('all')) {
+      counters.add('limit-strangers');
+      return;
+    }
+    const peer = this.peers.get(manager);
+    if (peer !== undefined) peer.source = from;
+    else {
+      if (this.strangers.size >= STRANGERS && !this.strangers.has(manager))
+        this.strangers.delete(this.strangers.keys().next().value!);
+      this.strangers.set(manager, from);
+    }
+    this.suspectBoot.add(manager);
+    this.questions.ask(manager, random.uniform() * STRANGER);
+  }
+
+  /** Peers that are to be asked although nothing of the boot that is believed is missing. */
+  private readonly suspectBoot = new Set<ManagerId>();
+
+  private questionFor(manager: ManagerId): Question | undefined {
+    const { config } = this.options;
+    const placesOf = (addresses: readonly Address[]): Question['places'] =>
+      addresses.map(address => ({
+        address,
+        port: config.peers.find(peer => peer.address === address)?.port ?? config.port,
+      }));
+    const peer = this.peers.get(manager);
+    if (peer === undefined) {
+      const from = this.strangers.get(manager);
+      return from && { places: placesOf([from]), since: 0, times: STRANGER_TIMES };
+    }
+    const { boot, cover, complete } = peer.table;
+    const suspect = this.suspectBoot.has(manager);
+    if (complete && cover.whole && !suspect) return undefined;
+    return {
+      places: placesOf(peer.places),
+      ...{ cookie: peer.cookie, boot, since: cover.cursor },
+      times: suspect ? STRANGER_TIMES : 8,
+    };
+  }
+
+  private takeRefresh(known: Peer | undefined, message: Refresh, key: Uint8Array, from: Address): void {
+    const peer = known ?? this.admit(message, key, from);
+    if (peer === undefined) return;
+    const { nonce } = message;
+    if (nonce !== undefined) {
+      this.suspectBoot.delete(peer.id);
+      if (message.boot !== peer.table.boot) this.believe(peer, message.boot, from);
+      if (message.certificate !== undefined)
+        Object.assign(peer, { certificate: message.certificate, publicKey: key });
+      if (message.cookie !== undefined) peer.cookie = message.cookie;
+    }
+    peer.beat = Math.max(peer.beat, message.beat);
+    peer.validity = Math.min(Math.max(message.validity, 1), LONGEST_VALIDITY);
+    if (message.gone) {
+      this.forget(peer);
+      return;
+    }
+    const { table } = peer;
+    table.cover.hearOf(message.change);
+    const news = !table.complete && table.cover.whole ? table.finish() : undefined;
+    this.alive(peer, message, from, news);
+    if (nonce !== undefined && message.cookie !== undefined && this.questions.takesCookie(nonce)) {
+      if (this.questionFor(peer.id) !== undefined) this.questions.again(peer.id);
+    } else this.mend(peer);
+  }
+
+  private takeNotice(peer: Peer, message: Notice, from: Address): void {
+    const { nonce } = message;
+    if (nonce !== undefined) {
+      this.suspectBoot.delete(peer.id);
+      if (message.boot !== peer.table.boot) this.believe(peer, message.boot, from);
+      if (!peer.admits(hex(nonce), message.whole)) return;
+      this.questions.progress(peer.id);
+    }
+    const kept = [...this.peers.values()].reduce((sum, one) => sum + one.table.size, 0);
+    const room = this.options.config.limits.bindings - kept;
+    if (room < message.bindings.length + message.offers.length) this.options.counters.add('limit-entries');
+    this.alive(peer, message, from, peer.table.take(message, room));
+    this.mend(peer);
+  }
+
+  /** The peer has started anew, and has proved it. */
+  private believe(peer: Peer, boot: number, from: Address): void {
+    const before = peer.table.boot;
+    if (boot < before)
+      this.options.log('warning', 'peer-boot-lower', {
+        manager: peer.id,
+        name: peer.speaker.name,
+        from,
+        boot,
+        before,
+      });
+    peer.reboot(boot);
+  }
+
+  private admit(message: Refresh, key: Uint8Array, from: Address): Peer | undefined {
+    const { config, clock } = this.options;
+    if (message.gone || message.certificate === undefined) return undefined;
+    if (this.peers.size >= config.limits.peers) {
+      this.gate.refuse('limit-peers', from, { manager: message.manager, most: config.limits.peers });
+      return undefined;
+    }
+    const peer = new Peer(message, key, from, clock.now());
+    this.peers.set(peer.id, peer);
+    this.strangers.delete(peer.id);
+    return peer;
+  }
+
+  /** A sign of life, with what is new. */
+  private alive(peer: Peer, message: Notice | Refresh, from: Address, news: News | undefined): void {
+    const { clock, emit, counters } = this.options;
+    const speaker = speakerOf(message);
+    const moved = JSON.stringify(speaker) !== JSON.stringify(peer.speaker);
+    const back = peer.silent;
+    peer.speaker = speaker;
+    peer.source = from;
+    peer.heardAt = clock.now();
+    this.watch(peer);
+    counters.add('received');
+    if (news !== undefined || moved || back) emit({ type: 'heard', ...speaker, ...(news ?? NOTHING) });
+  }
+
+  private mend(peer: Peer): void {
+    const { cover, complete } = peer.table;
+    if (complete && cover.whole) this.questions.drop(peer.id);
+    else this.questions.ask(peer.id, LATE + this.options.random.uniform() * JITTER);
+  }
+
+  /** Its silence is looked for when it can first be there: not each message sets a timer. */
+  private watch(peer: Peer): void {
+    if (peer.fading !== undefined && !peer.silent) return;
+    const { clock, emit } = this.options;
+    peer.fading?.cancel();
+    peer.silent = false;
+    const look = (): void => {
+      const left = peer.heardAt + peer.validity - clock.now();
+      if (left > 0) {
+        peer.fading = clock.after('peer-silent', left, look);
+        return;
+      }
+      peer.silent = true;
+      peer.fading = clock.after('peer-forgotten', FORGET, () => this.forget(peer));
+      emit({ type: 'peer-silent', manager: peer.id });
+    };
+    look();
+  }
+
+  private forget(peer: Peer): void {
+    peer.fading?.cancel();
+    this.questions.drop(peer.id);
+    this.peers.delete(peer.id);
+    this.suspectBoot.delete(peer.id);
+    this.options.emit({ type: 'peer-gone', manager: peer.id });
+  }
+}
+
+type News = ReturnType<Peer['table']['take']>;
+const NOTHING: News = { bindings: [], gone: [], offers: [], offersGone: [], complete: false };
