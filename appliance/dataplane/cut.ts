@@ -16,7 +16,10 @@ export interface Flows {
 
 /** Ends the flows of members that are gone, after the rules have stopped serving them. */
 export interface Cutter {
-  /** Returns at once; the work goes on by itself. `dead` is asked again before what happens later. */
-  cut(deaths: readonly Death[], dead: (mark: number) => boolean): void;
+  /**
+   * Returns at once; the work goes on by itself. `dead` is asked again before what happens later. `calmly`: nobody is left for the
+   * clients to go to, so what is more urgent, their route, goes first.
+   */
+  cut(deaths: readonly Death[], dead: (mark: number) => boolean, calmly?: boolean): void;
   close(): void;
 }

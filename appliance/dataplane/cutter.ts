@@ -11,6 +11,11 @@ import type { Death } from './plan.ts';
  * 500 ms on a connection (tcp_invalid_ratelimit), so it makes no sense to ask again sooner.
  */
 const AGAIN = 600;
+/**
+ * The kernel goes through all of conntrack's table, milliseconds on end, to find the flows of a member. Where the member was the last of
+ * its farm, the VIP's route is on its way out at this moment, on a machine that may have no core to spare: so long it waits.
+ */
+const CALM = 20;
 /** Conntrack keeps a cut TCP flow this long, so that a late word of its client still gets its RST. */
 const FORGET = 60_000;
 
@@ -57,7 +62,10 @@ export function createCutter({ flows, clock, log }: CutterParts): Cutter {
       });
   };
   return {
-    cut: (deaths, dead) => attempt(() => cut(deaths, dead)),
+    cut(deaths, dead, calmly = false) {
+      if (calmly) after('cut-calmly', CALM, () => cut(deaths, dead));
+      else attempt(() => cut(deaths, dead));
+    },
     close() {
       closed = true;
       for (const timer of timers) timer.cancel();

@@ -212,18 +212,23 @@ class Nftables implements NftablesDriver {
           if (!reached.directs.has(`via ${server}`)) await this.options.routes.remove(server);
     }
     const deaths: Death[] = [];
+    const last: Death[] = [];
+    const counts = this.counts.draft();
     for (const [at, { key, farm }] of units.entries()) {
       const problem = ok ? plans[at]!.problem : `farm ${key}: ${error}`;
       if (problem === undefined) this.problems.delete(key);
       else this.problems.set(key, problem);
-      if (ok) deaths.push(...plans[at]!.deaths);
+      if (ok) (farm === undefined ? last : deaths).push(...plans[at]!.deaths);
       else this.failed.add(key);
       const there = this.reached?.farms.get(key);
-      if (!there) this.counts = this.counts.without(key);
-      else this.counts = this.counts.with(key, there.indices.size);
+      if (!there) counts.delete(key);
+      else counts.set(key, there.indices.size);
       if (farm === undefined && problem === undefined) this.problems.delete(key);
     }
-    if (deaths.length > 0) this.options.cutter?.cut(deaths, mark => !this.alive(mark));
+    this.counts = counts.done();
+    const dead = (mark: number): boolean => !this.alive(mark);
+    if (deaths.length > 0) this.options.cutter?.cut(deaths, dead);
+    if (last.length > 0) this.options.cutter?.cut(last, dead, true);
   }
 
   /** One transaction, with what is to go ahead in it. */
