@@ -28,6 +28,7 @@ import { emptyState } from './registry/update.ts';
 import { createResponder } from './responder/responder.ts';
 import { createChangeMemory } from './routing/change-file.ts';
 import { createFrr, type Frr } from './routing/frr.ts';
+import type { RouteSocket } from './routing/route-batch.ts';
 import { rulesOf } from './rules.ts';
 import { createLeaseSignatures } from './sessions/lease-signatures.ts';
 import { createSessions } from './sessions/sessions.ts';
@@ -39,6 +40,7 @@ export interface ManagerHost extends Host {
   readonly http: Http;
   readonly store: Store;
   readonly openVty: OpenVty;
+  readonly openRoutes?: () => RouteSocket;
   /** Makes sure that no other process of this network namespace is the same; rejects when one is. */
   readonly claim: (name: string) => Promise<{ close(): void }>;
   /** Opens the kernel's balancer; called once, and not when the configuration says that there is none. */

@@ -19,6 +19,7 @@ import { linuxLinks } from '../host/links.ts';
 import { createStderrLog } from '../host/log.ts';
 import { collectGarbage, growSlowly } from '../host/memory.ts';
 import { createNet } from '../host/net.ts';
+import { NETLINK_ROUTE, openNetlink } from '../host/netlink.ts';
 import { notify } from '../host/notify.ts';
 import type { Clock, Files, Log } from '../host/ports.ts';
 import { createRandom } from '../host/random.ts';
@@ -149,6 +150,7 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
     http,
     store: createStore(config.state, DOCUMENT_SCHEMA, log),
     openVty,
+    openRoutes: () => openNetlink(NETLINK_ROUTE),
     claim,
     openDataplane: options => openNftables({ clock, exec, log }, options),
     signer: createSigner(secrets.tls?.key ?? ownKey(files, config.state)),

@@ -33,7 +33,7 @@ export function createFrr(config: RoutingConfig, host: FrrHost): Frr {
   const wrong = problemsOf(config);
   if (wrong.length > 0) throw new Error(wrong.join('; '));
   const { clock, log } = host;
-  const kernel = createKernelVips(config.kind, host.exec);
+  const kernel = createKernelVips(config.kind, host.exec, clock, host.openRoutes?.());
   let reached: ReachedRoutes = Table.empty();
   const daemons = createOspfDaemons(config, host, () => reached);
 

@@ -3,14 +3,22 @@
  * the start and after something was refused.
  */
 import type { Address } from '../../sdk/wire/address.ts';
-import type { Exec } from '../host/ports.ts';
+import type { Clock, Exec } from '../host/ports.ts';
 import type { RouteKind } from './config.ts';
 import { createIpBatch } from './ip-batch.ts';
 import { linesOf, listings, readListings } from './kernel-form.ts';
 import { type Carried, carry, type Step } from './plan.ts';
+import { encodeSteps, type RouteSocket } from './route-batch.ts';
 
 /** A listing of 100,000 routes is about 10 MB. */
 const LISTING_LIMIT = 64 * 1024 * 1024;
+
+/**
+ * Messages that may go to the kernel at once, and how many more each ms. FRR hears of each, at some fifty a ms; its socket's buffer takes
+ * thousands, and what comes when it is full is lost to it. Beyond this ip(8) does it, which is no quicker than FRR itself.
+ */
+const BURST = 3000;
+const PER_MS = 25;
 
 export interface KernelVips {
   /** What the kernel carries of ours, in the wanted kind; undefined when that is not known for sure. */
@@ -24,9 +32,29 @@ export interface KernelVips {
   close(): void;
 }
 
-export function createKernelVips(kind: RouteKind, exec: Exec): KernelVips {
+/** `socket`: absent = ip(8) does it all. */
+export function createKernelVips(
+  kind: RouteKind,
+  exec: Exec,
+  clock: Clock,
+  socket: RouteSocket | undefined,
+): KernelVips {
   const batch = createIpBatch(exec);
   let known: Map<Address, number> | undefined;
+  let credit = BURST;
+  let creditAt = clock.now();
+
+  /** Takes the steps in one send. False where it takes ip(8), or to hear from it what the kernel would not do. */
+  const sendAll = async (steps: readonly Step[]): Promise<boolean> => {
+    const messages = socket && encodeSteps(kind, steps);
+    if (socket === undefined || messages === undefined) return false;
+    const now = clock.now();
+    credit = Math.min(BURST, credit + (now - creditAt) * PER_MS);
+    creditAt = now;
+    if (messages.count > credit) return false;
+    credit -= messages.count;
+    return (await socket.batch(messages.bytes, messages.last)) === '';
+  };
 
   /** Lists; takes out what an earlier run left half done, or in the other kind. */
   const read = async (): Promise<Map<Address, number>> => {
@@ -54,6 +82,10 @@ export function createKernelVips(kind: RouteKind, exec: Exec): KernelVips {
     async take(steps) {
       // No turn is lost when it is known: a route that is to go goes before the caller does anything else.
       if (known === undefined) known = await read();
+      if (await sendAll(steps)) {
+        for (const step of steps) carry(known, step);
+        return new Map();
+      }
       const lines: string[] = [];
       const stepOfLine: Step[] = [];
       for (const step of steps)
@@ -79,7 +111,10 @@ export function createKernelVips(kind: RouteKind, exec: Exec): KernelVips {
       known = now;
       return [...(before?.keys() ?? [])].filter(vip => !now.has(vip));
     },
-    close: () => batch.close(),
+    close() {
+      batch.close();
+      socket?.close();
+    },
   };
 }
 

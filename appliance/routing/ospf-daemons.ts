@@ -11,6 +11,7 @@ import type { RoutingConfig } from './config.ts';
 import { type FrrDaemon, watchDaemon } from './daemon.ts';
 import { conflictsOf, type RouteConflict, readAdvertisements } from './lsdb.ts';
 import { type DaemonName, renderOspf } from './ospf.ts';
+import type { RouteSocket } from './route-batch.ts';
 import { hasLine, linesUnder } from './running-config.ts';
 import { firstAddress, type RoutingStatus, readNeighbours } from './status.ts';
 
@@ -23,6 +24,8 @@ export interface FrrHost {
   readonly clock: Clock;
   readonly log: Log;
   readonly openVty: OpenVty;
+  /** Opens rtnetlink in this network namespace; absent = every change of a route goes through ip(8). */
+  readonly openRoutes?: () => RouteSocket;
   /** What was changed in FRR, also by an earlier manager; absent = by this one alone. */
   readonly changes?: ChangeMemory;
 }
