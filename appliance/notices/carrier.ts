@@ -54,7 +54,8 @@ export async function openCarrier(
   const openSpeaker = async (group: Address, name: string): Promise<void> => {
     const at = { address: ANY[familyOf(group)], port: 0, multicast: { interface: name, ttl } };
     try {
-      const socket = await net.datagram(at, () => {}, complain);
+      // What a multicast asked for is answered to the port that it left by.
+      const socket = await net.datagram(at, onDatagram, complain);
       if (closed) socket.close();
       else speakers.push({ socket, group });
     } catch (error) {

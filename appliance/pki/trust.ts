@@ -1,7 +1,7 @@
 /**
  * Who is of the mission: judges certificates that come without TLS, in notices and with foreign leases. Pure over what reads them.
  */
-import type { ManagerId, ServerId } from '../../sdk/wire/model.ts';
+import type { ManagerId } from '../../sdk/wire/model.ts';
 import { credentialsOf, type Role } from './claims.ts';
 import { canonicalSerial } from './crl.ts';
 
@@ -30,8 +30,8 @@ export type Validity = 'ignore' | 'enforce';
 
 /** The holder of a certificate that is good. */
 export interface Member {
-  /** SHA-256 of the key's SPKI: a ServerId and a ManagerId are made alike. */
-  readonly id: ManagerId & ServerId;
+  /** SHA-256 of the key's SPKI, as a ServerId is made. */
+  readonly id: ManagerId;
   readonly publicKey: Uint8Array;
   readonly roles: readonly Role[];
   readonly uris: readonly string[];
@@ -55,7 +55,7 @@ export interface Trust {
 
 export interface TrustOptions {
   readonly inspect: Inspect;
-  readonly identify: (publicKey: Uint8Array) => ManagerId & ServerId;
+  readonly identify: (publicKey: Uint8Array) => ManagerId;
   /** Canonical serial numbers that were revoked. */
   readonly revoked: ReadonlySet<string>;
   readonly validity: Validity;
