@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { askCables, askLeased, cablesOf, replug } from './graph/cables.ts';
 import { renderDot } from './graph/dot.ts';
 import { type Placement, pictureOf } from './graph/picture.ts';
 import { askPlacements } from './graph/placements.ts';
@@ -82,18 +83,25 @@ export const commands: Readonly<Record<string, Command>> = {
   async graph(_words, options) {
     const id = nameOf(options);
     let placements: readonly Placement[] = [];
+    let leased: ReadonlyMap<string, readonly string[]> = new Map();
     let topology: Topology;
     if (load(id)) {
       const lab = Lab.open(id, parseFile);
-      topology = lab.topology;
-      const answer = await askPlacements(lab);
+      const [answer, cables, addresses] = await Promise.all([
+        askPlacements(lab),
+        askCables(lab),
+        askLeased(lab),
+      ]);
+      topology = replug(lab.topology, cables);
       placements = answer.placements;
+      leased = addresses;
       if (answer.silent.length > 0) console.error(`no manager answers at ${answer.silent.join(', ')}`);
     } else {
-      topology = readTopology(options);
+      const file = readTopology(options);
+      topology = replug(file, cablesOf(file));
       console.error(`no lab named '${id}' is up: this is the network as the file has it`);
     }
-    const picture = pictureOf(topology, placements);
+    const picture = pictureOf(topology, placements, leased);
     if (options.svg) writeFileSync(options.svg, renderSvg(picture));
     if (options.dot) writeFileSync(options.dot, renderDot(picture));
     if (!options.svg && !options.dot) process.stdout.write(renderText(picture));

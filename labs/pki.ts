@@ -37,7 +37,9 @@ interface AgentFile {
 
 /** Makes what is missing. Two that come at the same time end with one set. */
 export async function ensurePki(root: string, topology: Topology): Promise<void> {
-  const holders = [...topology.nodes.values()].filter(node => ['appliance', 'server'].includes(node.group));
+  const holders = [...topology.nodes.values()].filter(node =>
+    ['appliance', 'server', 'mobile'].includes(node.group),
+  );
   const goal = join(root, '.lab/pki');
   const claims = new Map(holders.map(node => [node.name, JSON.stringify(permits(node))]));
   const known = readClaims(join(goal, CLAIMS));

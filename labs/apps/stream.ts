@@ -1,8 +1,8 @@
 /**
  * A client that never stops asking, to see what an interruption costs: node stream.mjs --to ADDRESS[:PORT] [--via http|udp]
- * [--interval 5] [--seconds N]. Each interval it opens a new connection (or sends a datagram) whatever became of the ones before.
- * It prints a line of JSON at the first answer, and one with the longest gap between two answers, and how long questions went
- * wrong, when it ends (SIGTERM, SIGINT, or the seconds are over).
+ * [--interval 5] [--seconds N] [--gaps MS]. Each interval it opens a new connection (or sends a datagram) whatever became of the
+ * ones before. It prints a line of JSON at the first answer, one at the end of each gap that is longer than MS, and one with the
+ * longest gap between two answers, and how long questions went wrong, when it ends (SIGTERM, SIGINT, or the seconds are over).
  */
 import { parseArgs } from 'node:util';
 import { httpAsker, udpAsker } from './askers.ts';
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     via: { type: 'string', default: 'http' },
     interval: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '0' },
+    gaps: { type: 'string' },
   },
 });
 const [address = '', port] = (values.to ?? '').split(':');
@@ -21,6 +22,8 @@ if (address === '') {
   process.exit(2);
 }
 
+/** Gaps longer than so many milliseconds are told as they end. */
+const TELL = Number(values.gaps ?? Infinity);
 /** An answer that takes longer than so many milliseconds is late: a lost SYN is sent again after 1 s. */
 const LATE = 100;
 
@@ -49,6 +52,9 @@ function onAnswer(server: string, asked: number): void {
   settle(asked, at - asked > LATE);
   servers[server] = (servers[server] ?? 0) + 1;
   if (answered++ === 0) console.log(JSON.stringify({ event: 'first-answer', server }));
+  if (last && at - last.at > TELL)
+    // The wall clock, which all processes of the machine share: milliseconds since 1970, with fractions.
+    console.log(JSON.stringify({ event: 'gap', ms: at - last.at, ended: performance.timeOrigin + at }));
   if (last && at - last.at > longest.ms)
     longest = { ms: at - last.at, from: last.server, to: server, at: new Date().toISOString() };
   if (last && last.server !== server) {

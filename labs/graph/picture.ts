@@ -16,7 +16,7 @@ export interface Placement {
 
 export interface Drawn {
   readonly node: Node;
-  /** IPv4 addresses with prefix lengths, as the file's `exec` sets them. */
+  /** IPv4 addresses with prefix lengths, as the file's `exec` sets them, then those that it was leased. */
   readonly addresses: readonly string[];
   /** Distance from the first node of the file, in links. */
   readonly rank: number;
@@ -31,8 +31,15 @@ export interface Picture {
   readonly links: readonly Link[];
 }
 
-/** Ranks the nodes by distance from the first one, in the order in which they are found. */
-export function pictureOf(topology: Topology, placements: readonly Placement[]): Picture {
+/**
+ * Ranks the nodes by distance from the first one, in the order in which they are found. `leased`: addresses of nodes that the file
+ * does not tell.
+ */
+export function pictureOf(
+  topology: Topology,
+  placements: readonly Placement[],
+  leased: ReadonlyMap<string, readonly string[]> = new Map(),
+): Picture {
   const near = new Map<string, string[]>();
   for (const { a, b } of topology.links) {
     near.set(a.node, [...(near.get(a.node) ?? []), b.node]);
@@ -42,7 +49,8 @@ export function pictureOf(topology: Topology, placements: readonly Placement[]):
   const place = (name: string, rank: number, parent: string | undefined): void => {
     const node = topology.nodes.get(name)!;
     const own = placements.filter(placement => placement.server === name);
-    drawn.set(name, { node, addresses: addressesOf(node), rank, parent, placements: own });
+    const addresses = [...addressesOf(node), ...(leased.get(name) ?? [])];
+    drawn.set(name, { node, addresses, rank, parent, placements: own });
   };
   // A component that is not linked to the first node begins a picture of its own beside it.
   for (const root of topology.nodes.keys()) {

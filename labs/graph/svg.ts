@@ -8,6 +8,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   appliance: '#fbe3b8',
   switch: '#e8e8e8',
   server: '#dff0dc',
+  mobile: '#cdeaf0',
   client: '#f3dfef',
 };
 

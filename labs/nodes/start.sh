@@ -1,6 +1,6 @@
 #!/bin/sh
-# What a node of the reference network runs from its start: start.sh router | appliance | server, or one
-# part of that: routing | manager | service | agent.
+# What a node of the reference network runs from its start: start.sh router | appliance | server | mobile, or one
+# part of that: routing | dhcp | manager | service | agent.
 # containerlab adds the links and their addresses after that, so each role waits for them first.
 set -eu
 
@@ -13,10 +13,21 @@ addressed() {
 
 routing() {
   install -d -o frr -g frr -m 755 /run/frr
-  for daemon in zebra staticd bfdd ospfd; do
+  daemons='zebra staticd bfdd ospfd'
+  if grep -q '^ ip pim' /etc/frr/frr.conf; then daemons="$daemons pimd"; fi
+  for daemon in $daemons; do
     /usr/lib/frr/$daemon --daemon --log file:/var/log/$daemon.log --log-level warnings -A 127.0.0.1
   done
   vtysh -b
+}
+
+# The cell's DHCP server, where it is not the manager's own.
+dhcp() {
+  if [ -e /lab/dnsmasq.conf ]; then dnsmasq --conf-file=/lab/dnsmasq.conf --user=root; fi
+  if [ -e /lab/dhcpd.conf ]; then
+    : > /run/dhcpd.leases
+    dhcpd -4 -q -cf /lab/dhcpd.conf -lf /run/dhcpd.leases -pf /run/dhcpd.pid eth2
+  fi
 }
 
 # What the node runs beside FRR; its process id is for whoever wants to end it.
@@ -48,6 +59,7 @@ case "${1:-}" in
   appliance)
     addressed
     routing
+    dhcp
     manager
     ;;
   server)
@@ -55,9 +67,16 @@ case "${1:-}" in
     "$0" service &
     agent
     ;;
+  mobile) # its links are followed by the DHCP client, and its addresses by the agent
+    install -d /var/lib/dhcpcd
+    dhcpcd --config /lab/dhcpcd.conf --background --quiet
+    "$0" service &
+    agent
+    ;;
   routing) addressed; routing ;;
+  dhcp) dhcp ;;
   service) service ;;
   manager) manager ;;
   agent) agent ;;
-  *) echo 'start.sh: router, appliance, server, routing, manager, service or agent' >&2; exit 2 ;;
+  *) echo 'start.sh: router, appliance, server, mobile, routing, dhcp, manager, service or agent' >&2; exit 2 ;;
 esac

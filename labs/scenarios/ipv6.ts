@@ -29,7 +29,7 @@ const SERVERS = { 'a-web1': 'fd00:1::21', 'a-web2': 'fd00:1::22' };
 
 export const ipv6: Scenario = {
   summary: 'an IPv6 VIP: leased, routed by OSPFv3, balanced, asked for, taken over, withdrawn',
-  hold: node => ['appliance', 'server'].includes(node.group),
+  hold: node => ['appliance', 'server', 'mobile'].includes(node.group),
   async run(stage) {
     await bringUpOspf6(stage);
     const vip = await lease(stage);

@@ -8,7 +8,7 @@ import { interfaceTo, ospfRoutes, routersOf } from './ospf.ts';
 export const network: Scenario = {
   summary: 'OSPF everywhere, every cell reachable, a dead link gone round',
   // No manager and no agent: their nodes are booted as plain routers and hosts.
-  hold: node => ['appliance', 'server'].includes(node.group),
+  hold: node => ['appliance', 'server', 'mobile'].includes(node.group),
   async run(stage) {
     const { lab, node, step } = stage;
     const routers = routersOf(lab.topology);

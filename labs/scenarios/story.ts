@@ -20,7 +20,10 @@ const FLOWS = 100;
 export const story: Scenario = {
   summary: 'servers register, clients reach them by VIP and by anycast ARP, things die',
   // Cell a is started by the story, so that it can be measured and compared with what it leaves.
-  hold: node => node.name === 'a-appliance' || (node.name.startsWith('a-') && node.group === 'server'),
+  hold: node =>
+    node.name === 'a-appliance' ||
+    node.group === 'mobile' ||
+    (node.name.startsWith('a-') && node.group === 'server'),
   async run(stage) {
     await bringUpRouting(stage, ['a-appliance']);
     const found = await startManager(stage);

@@ -72,7 +72,7 @@ test("every manager's configuration is one", () => {
 });
 
 test("every agent's configuration is one", () => {
-  const servers = [...topology.nodes.values()].filter(node => node.group === 'server');
+  const servers = [...topology.nodes.values()].filter(({ group }) => ['server', 'mobile'].includes(group));
   const loaded = servers.map(({ binds }) => {
     const bind = binds.find(({ target }) => target === '/etc/bivouac/agent.json')!;
     return loadAgentConfig(readFileSync(bind.source, 'utf8'));

@@ -1,6 +1,7 @@
 /** The picture of the network, drawn three ways. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { cablesOf, replug } from '../../../labs/graph/cables.ts';
 import { renderDot } from '../../../labs/graph/dot.ts';
 import { pictureOf } from '../../../labs/graph/picture.ts';
 import { renderSvg } from '../../../labs/graph/svg.ts';
@@ -86,11 +87,36 @@ describe('as SVG', () => {
   });
 });
 
+const at = (path: string): string => new URL(`../../../${path}`, import.meta.url).pathname;
+const reference = parseTopology(at('containerlab.yml'), readFileSync(at('containerlab.yml'), 'utf8'));
+
 test('the picture in docs/ is that of the reference network', () => {
-  const at = (path: string): string => new URL(`../../../${path}`, import.meta.url).pathname;
-  const reference = parseTopology(at('containerlab.yml'), readFileSync(at('containerlab.yml'), 'utf8'));
   const drawn = readFileSync(at('docs/network.svg'), 'utf8');
   const names = [...drawn.matchAll(/<tspan class="name">([^<]*)</g)].map(([, name]) => name);
-  expect(names.sort()).toEqual([...reference.nodes.keys()].sort());
+  expect(names.sort()).toEqual([...replug(reference, cablesOf(reference)).nodes.keys()].sort());
   expect(drawn).toContain('10.255.0.80 www.bivouac.test');
+});
+
+describe('the patch panel', () => {
+  const parentOf = (cables: ReadonlyMap<string, string>, name: string): string | undefined =>
+    pictureOf(replug(reference, cables), []).nodes.find(({ node }) => node.name === name)?.parent;
+
+  test('a mobile server hangs from the switch that its cable leads to', () => {
+    const cables = cablesOf(reference);
+    expect(parentOf(cables, 'm-web')).toBe('a-switch');
+    expect(parentOf(cables, 'm-mcu')).toBe('b-switch');
+    expect(parentOf(new Map([...cables, ['patch:eth4', 'cell-c']]), 'm-web')).toBe('c-switch');
+  });
+
+  test('one that is plugged in nowhere stands by itself; one with two cables is linked twice', () => {
+    const cables = new Map(cablesOf(reference));
+    const linksOf = (name: string): string[] =>
+      replug(reference, cables).links.flatMap(({ a, b }) => (b.node === name ? [a.node] : []));
+    cables.set('patch:eth5', 'cell-b');
+    expect(linksOf('m-web')).toEqual(['a-switch', 'b-switch']);
+    cables.delete('patch:eth4');
+    cables.delete('patch:eth5');
+    expect(linksOf('m-web')).toEqual([]);
+    expect(parentOf(cables, 'm-web')).toBeUndefined();
+  });
 });
