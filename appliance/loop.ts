@@ -15,9 +15,10 @@ import { reduce } from './registry/reduce.ts';
 import type { State } from './registry/state.ts';
 import { emptyState } from './registry/update.ts';
 
-/** Events since the last hand-out that make a crowd, and how far apart hand-outs are then. */
+/** Events since the last hand-out that make a crowd, and how far apart hand-outs are then, unless nothing comes for QUIET. */
 const CROWD = 4;
-const GATHER: Millis = 8;
+const GATHER: Millis = 20;
+const QUIET: Millis = 2;
 
 export interface Rules {
   readonly registry: RegistryConfig;
@@ -71,8 +72,12 @@ export function createLoop(options: {
 
   const endTurn = (): void => {
     const early = handedOut + GATHER - clock.now();
-    if (events >= CROWD && early > 0 && !urgent) turn = clock.after('derive', early, settle);
-    else settle();
+    if (events < CROWD || early <= 0 || urgent) {
+      settle();
+      return;
+    }
+    const seen = events;
+    turn = clock.after('derive', Math.min(QUIET, early), () => (events === seen ? settle() : endTurn()));
   };
 
   const settle = (): void => {
