@@ -78,6 +78,7 @@ function without(line: string): string {
   const setting = settingOf(line);
   const usual = DEFAULTS[setting];
   if (usual !== undefined) return `${setting} ${usual}`;
+  if (line.startsWith('no ')) return line.slice(3);
   return `no ${setting === 'ipv6 ospf6 authentication' ? line : setting}`;
 }
 

@@ -18,6 +18,17 @@ const HELLO_DEFAULT = 10;
 const OSPF_TIMERS = ['timers throttle spf 0 0 50', 'timers throttle lsa all 0', 'timers lsa min-arrival 0'];
 const OSPF6_TIMERS = ['timers lsa min-arrival 0', 'timers throttle spf 0 0 50'];
 
+/**
+ * Graceful restart (RFC 3623), both as who restarts, after `graceful-restart prepare ip ospf` was said to ospfd, and as who helps a
+ * neighbour that does. Strict checking would end it with any change of the network, and VIPs come and go.
+ */
+const GRACEFUL = [
+  'capability opaque',
+  'graceful-restart grace-period 60',
+  'graceful-restart helper enable',
+  'no graceful-restart helper strict-lsa-checking',
+];
+
 /** The configuration of each daemon that takes part. `routerId` goes in where it is known. */
 export function renderOspf(config: RoutingConfig, routerId?: Address): ReadonlyMap<DaemonName, string> {
   const { ospf, tune } = config;
@@ -79,6 +90,7 @@ function ospfBlocks(
     [
       'router ospf',
       ...(routerId === undefined ? [] : [`ospf router-id ${routerId}`]),
+      ...GRACEFUL,
       ...(config.tune ? OSPF_TIMERS : []),
       ...(external ? [`redistribute kernel metric-type 1 route-map ${NAMESPACE}`] : []),
     ],

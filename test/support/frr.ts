@@ -23,6 +23,8 @@ export interface FrrOptions {
   readonly config: string;
   /** Besides zebra, which always runs. */
   readonly daemons: readonly FrrDaemonName[];
+  /** Restarts in good order are graceful (RFC 3623): ospfd is told before, zebra leaves its routes. The configuration has to allow it. */
+  readonly graceful?: boolean;
 }
 
 export interface FrrSet {
@@ -45,7 +47,7 @@ const run = promisify(execFile);
 
 /** Starts the daemons; resolves when all answer and have the configuration. Throws with FRR's words when it refuses a line. */
 export async function startFrr(options: FrrOptions): Promise<FrrSet> {
-  const { directory, namespace, config } = options;
+  const { directory, namespace, config, graceful = false } = options;
   const names: readonly FrrDaemonName[] = ['zebra', ...options.daemons.filter(name => name !== 'zebra')];
   const children = new Map<FrrDaemonName, ChildProcess>();
   prepare(directory, config);
@@ -64,8 +66,12 @@ export async function startFrr(options: FrrOptions): Promise<FrrSet> {
       ...['-f', join(directory, 'empty.conf'), '-P', '0', '--log', `file:${join(directory, `${name}.log`)}`],
     ];
     const binary = join(BINARIES, name);
-    const [file, words] =
-      namespace === undefined ? [binary, args] : ['ip', ['netns', 'exec', namespace, binary, ...args]];
+    if (graceful && name === 'zebra') args.push('-r');
+    // ospfd keeps what it must know after a restart at one place, whatever the namespace (`ip netns exec` gives each its own mounts).
+    const own = `mount --bind ${join(directory, 'run')} /run/frr && exec "$@"`;
+    const inner = graceful ? ['sh', '-c', own, 'sh', binary, ...args] : [binary, ...args];
+    const [file = '', ...words] =
+      namespace === undefined ? inner : ['ip', 'netns', 'exec', namespace, ...inner];
     return spawn(file, words, { stdio: 'ignore' });
   };
 
@@ -116,6 +122,7 @@ export async function startFrr(options: FrrOptions): Promise<FrrSet> {
     json: async (daemon, command) => JSON.parse((await vty(daemon, command)) || 'null'),
     stop,
     async restart(signal) {
+      if (graceful && signal === undefined) await vty('ospfd', 'graceful-restart prepare ip ospf');
       await stop(signal);
       await start();
     },
@@ -129,7 +136,9 @@ function prepare(directory: string, config: string): void {
   writeFileSync(join(directory, 'vtysh.conf'), 'service integrated-vtysh-config\n');
   // FRR drops to its own user; its system directory belongs to that one.
   const { uid, gid } = statSync('/etc/frr');
-  for (const path of ['', 'empty.conf', 'frr.conf', 'vtysh.conf']) chownSync(join(directory, path), uid, gid);
+  mkdirSync(join(directory, 'run'), { recursive: true });
+  for (const path of ['', 'run', 'empty.conf', 'frr.conf', 'vtysh.conf'])
+    chownSync(join(directory, path), uid, gid);
 }
 
 async function answers(directory: string, name: FrrDaemonName, child: ChildProcess): Promise<void> {

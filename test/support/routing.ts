@@ -37,6 +37,8 @@ export interface RowOptions {
   readonly bare?: readonly ('a' | 'b' | 'c')[];
   readonly daemons?: readonly FrrDaemonName[];
   readonly ipv6?: boolean;
+  /** FRR restarts gracefully, and neighbours help. */
+  readonly graceful?: boolean;
 }
 
 const LINKS = { a: ['ab'], b: ['ba', 'bc'], c: ['cb'] } as const;
@@ -79,6 +81,7 @@ export async function threeRouters(options: RowOptions = {}): Promise<Row> {
         directory: join(directory, name),
         config: configOf(name, options),
         daemons: options.daemons ?? (options.ipv6 ? ['ospfd', 'ospf6d'] : ['ospfd']),
+        graceful: options.graceful === true,
       }),
     });
     const [ra, rb, rc] = await Promise.all([router('a', a), router('b', b), router('c', c)]);
@@ -89,8 +92,17 @@ export async function threeRouters(options: RowOptions = {}): Promise<Row> {
   }
 }
 
-function configOf(name: 'a' | 'b' | 'c', { link = '', extra = {}, bare = [], ipv6 }: RowOptions): string {
-  if (bare.includes(name)) return `hostname ${name}\n${extra[name] ?? ''}\n`;
+/** As docs/operations.md has it for an FRR that is to restart without a gap. */
+const GRACEFUL_ZEBRA = 'no zebra nexthop kernel enable\n';
+const GRACEFUL_OSPF =
+  ' capability opaque\n graceful-restart grace-period 60\n graceful-restart helper enable\n no graceful-restart helper strict-lsa-checking\n';
+
+function configOf(
+  name: 'a' | 'b' | 'c',
+  { link = '', extra = {}, bare = [], ipv6, graceful }: RowOptions,
+): string {
+  const zebra = graceful ? GRACEFUL_ZEBRA : '';
+  if (bare.includes(name)) return `hostname ${name}\n${zebra}${extra[name] ?? ''}\n`;
   const six = ipv6
     ? ' ipv6 ospf6 area 0.0.0.0\n ipv6 ospf6 network point-to-point\n ipv6 ospf6 hello-interval 1\n ipv6 ospf6 dead-interval 4\n'
     : '';
@@ -103,8 +115,8 @@ function configOf(name: 'a' | 'b' | 'c', { link = '', extra = {}, bare = [], ipv
     ? `router ospf6\n ospf6 router-id ${IDS[name]}\n timers throttle spf 0 0 50\n timers lsa min-arrival 0\nexit\n`
     : '';
   return (
-    `hostname ${name}\nzebra work-queue 0\n${links.join('')}router ospf\n ospf router-id ${IDS[name]}\n` +
-    ` timers throttle spf 0 0 50\n timers throttle lsa all 0\n timers lsa min-arrival 0\nexit\n${router6}${extra[name] ?? ''}\n`
+    `hostname ${name}\n${zebra}zebra work-queue 0\n${links.join('')}router ospf\n ospf router-id ${IDS[name]}\n` +
+    ` timers throttle spf 0 0 50\n timers throttle lsa all 0\n timers lsa min-arrival 0\n${graceful ? GRACEFUL_OSPF : ''}exit\n${router6}${extra[name] ?? ''}\n`
   );
 }
 
