@@ -46,6 +46,7 @@ const programs = [
   ['labs/bench/responder-role.ts', 'dist/bench-responder.mjs'],
   ['labs/bench/fleet.ts', 'dist/bench-fleet.mjs'],
   ['labs/bench/etcd.ts', 'dist/bench-etcd.mjs'],
+  ['labs/bench/floor.ts', 'dist/bench-floor.mjs'],
   ...['server', 'client', 'flows'].map(role => [`labs/bench/roles/${role}.ts`, `dist/bench-${role}.mjs`]),
   ...['caller', 'flows', 'mcu', 'stream', 'web'].map(app => [`labs/apps/${app}.ts`, `dist/apps/${app}.mjs`]),
 ].filter(([from]) => existsSync(at(from)));

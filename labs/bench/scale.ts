@@ -4,7 +4,8 @@
  *
  * Ours holds a connection to each server, which is how it notices at once that one is gone. So the peer is etcd with a connection to
  * each server, as agents of 10,000 machines would have; beside it stands etcd with 64 connections that all servers share, which no
- * 10,000 machines could, but which says what it can do.
+ * 10,000 machines could, but which says what it can do. The floor is a Node server that takes the same connections, gives the same bytes
+ * and does nothing else: what it takes, no manager on Node can save.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,12 +46,14 @@ export async function scaleFigures({
   const ours: Measured[] = [];
   const theirs: Measured[] = [];
   const shared: Measured[] = [];
+  const floor: Measured[] = [];
   for (let run = 0; run < runs; run++) {
     ours.push(await measure(startManager, 'bench-fleet.mjs', fleet));
     const peer = (own: boolean): Promise<Measured> =>
       measure(startEtcd, 'bench-etcd.mjs', { ...fleet, port: 2379, own } satisfies EtcdOptions);
     theirs.push(await peer(true));
     shared.push(await peer(false));
+    floor.push(await measure(startFloor, 'bench-fleet.mjs', { ...fleet, changes: 0 }));
   }
   const rate = (all: readonly Measured[]): number[] =>
     all.map(({ registerMs }) => (servers * services * 1000) / registerMs);
@@ -59,6 +62,10 @@ export async function scaleFigures({
   const beside = (what: (all: readonly Measured[]) => number[]): Figure['beside'] => [
     { name: 'etcd, a connection for each server', sample: sample(what(theirs)) },
     { name: 'etcd, 64 connections for all', sample: sample(what(shared)) },
+  ];
+  const bare = (what: (all: readonly Measured[]) => number[]): Figure['beside'] => [
+    ...beside(what),
+    { name: 'the floor: a bare Node server', sample: sample(what(floor)) },
   ];
   const title = `${servers} servers, ${servers * services} services`;
   const rates = ratios(rate(ours), rate(theirs));
@@ -69,7 +76,7 @@ export async function scaleFigures({
       name: `${title}: registrations`,
       unit: 'services/s',
       ours: sample(rate(ours)),
-      beside: beside(rate),
+      beside: bare(rate),
       ratio: rates,
       goal: 'faster than the peer with as many connections',
       met: rates.median > 1,
@@ -78,7 +85,7 @@ export async function scaleFigures({
       name: `${title}: memory`,
       unit: 'MB',
       ours: sample(memory(ours)),
-      beside: beside(memory),
+      beside: bare(memory),
       ratio: memories,
       goal: 'less than the peer with as many connections',
       met: memories.median < 1,
@@ -150,6 +157,12 @@ const startManager: Start = async (namespace, directory) => {
   const manager = namespace.spawn(process.execPath, [join(here, 'bivouac.mjs'), 'run', '--config', config]);
   await poll('the manager is ready', () => manager.stderr().includes('ready name='));
   return manager;
+};
+
+const startFloor: Start = async namespace => {
+  const floor = namespace.spawn(process.execPath, [join(here, 'bench-floor.mjs'), '9746']);
+  await poll('the bare server is ready', () => floor.stderr().includes('ready'));
+  return floor;
 };
 
 const startEtcd: Start = async (namespace, directory) => {
