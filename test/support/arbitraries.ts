@@ -1,7 +1,13 @@
 /** fast-check arbitraries of everything that goes over the wire, within the ranges of docs/protocol.md. */
 import fc from 'fast-check';
 import { type Address, addressFromBytes } from '../../sdk/wire/address.ts';
-import type { AnycastMessage, ManagerMessage, RefusalCode, ServerMessage } from '../../sdk/wire/messages.ts';
+import type {
+  AnycastMessage,
+  ManagerMessage,
+  NoticeMessage,
+  RefusalCode,
+  ServerMessage,
+} from '../../sdk/wire/messages.ts';
 import { REFUSAL } from '../../sdk/wire/messages.ts';
 import type {
   AnsweredServer,
@@ -132,6 +138,7 @@ const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
     epoch: fc.integer({ min: 1, max: 2 ** 48 - 1 }),
     heartbeat: fc.oneof(fc.constant(0), fc.integer({ min: 10, max: 60_000 })),
     leases: fc.array(lease, { maxLength: 4 }),
+    certificates: fc.array(bytes(1, 300), { maxLength: 3 }),
     software: printable(40),
   }),
   partial<
@@ -184,6 +191,7 @@ const managerMessage: fc.Arbitrary<ManagerMessage> = fc.oneof(
     score,
     reason: printable(80),
   }),
+  fc.record({ type: is('lease-revoked'), vip: anyAddress, code: refusal, sentence: printable(80) }),
   fc.record(pace),
   fc.record(heartbeat),
 );
@@ -252,3 +260,89 @@ export const anycastMessage: fc.Arbitrary<AnycastMessage> = fc.oneof(
     tls: fc.boolean(),
   }),
 ) as fc.Arbitrary<AnycastMessage>;
+
+const epoch = fc.integer({ min: 1, max: 2 ** 48 - 1 });
+const change = fc.integer({ min: 0, max: 2 ** 48 - 1 });
+
+const speaker = {
+  manager: managerId,
+  name: printable(20),
+  addresses: fc.array(anyAddress, { maxLength: 8 }),
+  anycastPort: fc.integer({ min: 1, max: 65_535 }),
+  port: fc.integer({ min: 1, max: 65_535 }),
+  tls: fc.boolean(),
+  boot: epoch,
+  change,
+};
+const spoken = ['manager', 'name', 'addresses', 'anycastPort', 'port', 'tls', 'boot', 'change'] as const;
+
+const noticedBinding = fc.record({
+  vip: anyAddress,
+  server: serverId,
+  epoch,
+  shared: fc.boolean(),
+  hosts: fc.array(bytes(1, 32), { maxLength: 4 }),
+  gone: fc.boolean(),
+});
+
+const noticedOffer = fc.record({
+  name: dnsName,
+  vip: anyAddress,
+  transport,
+  ports,
+  protocol,
+  mode: oneOf<ForwardMode>('nat', 'direct', 'tunnel', 'redirect', 'none'),
+  score,
+  servers: fc.integer({ min: 0, max: 0xffff_ffff }),
+  gone: fc.boolean(),
+});
+
+/** Signed by nobody: the signature is noise. */
+export const noticeMessage: fc.Arbitrary<NoticeMessage> = fc.oneof(
+  fc
+    .record(
+      {
+        type: is('notice'),
+        ...speaker,
+        since: change,
+        nonce,
+        whole: fc.boolean(),
+        bindings: fc.array(noticedBinding, { maxLength: 5 }),
+        offers: fc.array(noticedOffer, { maxLength: 3 }),
+        signature,
+      },
+      {
+        requiredKeys: ['type', ...spoken, 'since', 'whole', 'bindings', 'offers', 'signature'],
+      },
+    )
+    .filter(message => message.since < message.change),
+  fc.record(
+    {
+      type: is('refresh'),
+      ...speaker,
+      nonce,
+      cookie: bytes(8, 32),
+      certificate: bytes(1, 600),
+      beat: epoch,
+      validity: u32,
+      entries: u32,
+      gone: fc.boolean(),
+      signature,
+    },
+    { requiredKeys: ['type', ...spoken, 'beat', 'validity', 'entries', 'gone', 'signature'] },
+  ),
+  fc.record(
+    {
+      type: is('repair'),
+      nonce,
+      cookie: bytes(8, 32),
+      manager: managerId,
+      boot: epoch,
+      since: change,
+      certificate: bytes(1, 600),
+      padding: fc.integer({ min: 0, max: 900 }),
+      signature,
+    },
+    { requiredKeys: ['type', 'nonce', 'since', 'certificate', 'padding', 'signature'] },
+  ),
+) as fc.Arbitrary<NoticeMessage>;

@@ -2,8 +2,9 @@
 import { decodeAnycast, encodeAnycast } from '../../sdk/wire/anycast.ts';
 import { type ArpFrame, decodeArp, encodeArp } from '../../sdk/wire/arp.ts';
 import { decodeLease, encodeLease, leaseToSign } from '../../sdk/wire/lease.ts';
-import type { AnycastMessage, RegistrationMessage } from '../../sdk/wire/messages.ts';
+import type { AnycastMessage, NoticeMessage, RegistrationMessage } from '../../sdk/wire/messages.ts';
 import type { Lease } from '../../sdk/wire/model.ts';
+import { decodeNotice, encodeNotice } from '../../sdk/wire/notices.ts';
 import { decodeRegistration, encodeRegistration } from '../../sdk/wire/registration.ts';
 import type { Carrier } from './vectors.ts';
 
@@ -16,6 +17,8 @@ export function decodeCarrier(carrier: Carrier, bytes: Uint8Array): unknown {
       return decodeRegistration(bytes);
     case 'anycast':
       return decodeAnycast(bytes);
+    case 'notice':
+      return decodeNotice(bytes);
     case 'lease':
       return decodeLease(bytes);
     case 'lease-to-sign':
@@ -33,6 +36,8 @@ export function encodeCarrier(carrier: Carrier, value: unknown): Uint8Array {
       return encodeRegistration(value as RegistrationMessage);
     case 'anycast':
       return encodeAnycast(value as AnycastMessage);
+    case 'notice':
+      return encodeNotice(value as NoticeMessage);
     case 'lease':
       return encodeLease(value as Lease);
     case 'lease-to-sign':

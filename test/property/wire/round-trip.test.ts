@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeAnycast, encodeAnycast } from '../../../sdk/wire/anycast.ts';
 import { decodeLease, encodeLease } from '../../../sdk/wire/lease.ts';
+import { decodeNotice, encodeNotice } from '../../../sdk/wire/notices.ts';
 import { decodeRegistration, encodeRegistration } from '../../../sdk/wire/registration.ts';
 import { RegistrationParser } from '../../../sdk/wire/stream.ts';
-import { anycastMessage, lease, registrationMessage } from '../../support/arbitraries.ts';
+import { anycastMessage, lease, noticeMessage, registrationMessage } from '../../support/arbitraries.ts';
 
 test('a registration message is read as it was written', () => {
   fc.assert(
@@ -26,6 +27,18 @@ test('an anycast message is read as it was written', () => {
       const read = decodeAnycast(bytes);
       expect(read).toEqual(message);
       expect(encodeAnycast(read)).toEqual(bytes);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('a notice is read as it was written', () => {
+  fc.assert(
+    fc.property(noticeMessage, message => {
+      const bytes = encodeNotice(message);
+      const read = decodeNotice(bytes);
+      expect(read).toEqual(message);
+      expect(encodeNotice(read)).toEqual(bytes);
     }),
     { numRuns: 400 },
   );

@@ -6,6 +6,7 @@ import { hex16 } from '../../../sdk/wire/errors.ts';
 import * as groups from '../../../sdk/wire/groups.ts';
 import type { Element, Field, RecordCodec } from '../../../sdk/wire/layout.ts';
 import { REFUSAL, WELL_KNOWN } from '../../../sdk/wire/messages.ts';
+import { NOTICES } from '../../../sdk/wire/notices.ts';
 import { MESSAGE, RESERVED_ELEMENTS, RESERVED_MESSAGES } from '../../../sdk/wire/numbers.ts';
 import { REGISTRATION } from '../../../sdk/wire/registration.ts';
 import { elementEnd, readU16 } from '../../../sdk/wire/tlv.ts';
@@ -15,7 +16,7 @@ const isElement = (value: unknown): value is Element<unknown> =>
   typeof value === 'object' && value !== null && 'mandatory' in value;
 const plainElements = (Object.values(plain) as unknown[]).filter(isElement);
 const groupElements = (Object.values(groups) as unknown[]).filter(isElement);
-const messages = [...REGISTRATION, ...ANYCAST];
+const messages = [...REGISTRATION, ...ANYCAST, ...NOTICES];
 const hex8 = (number: number) => `0x${number.toString(16).padStart(2, '0')}`;
 
 /** The cells of the table rows below a heading, up to the next one. */
@@ -65,7 +66,7 @@ describe('groups have the elements that §4.4 says', () => {
   });
 });
 
-describe('messages have the elements that §5.3 and §7 say', () => {
+describe('messages have the elements that §5.3, §7 and Notices say', () => {
   test.each(messages.map(message => [message.type, message] as const))('%s', (type, message) => {
     const written = tableUnder(`#### ${type} (${hex8(message.number)})`);
     expect(written.map(row => row.slice(0, 2))).toEqual(rowsOf(message.codec as RecordCodec<never>));
@@ -134,7 +135,7 @@ test('every message type and every element is in a vector that is read', () => {
     }
   };
   for (const { bytes, carrier, refuse } of vectors) {
-    if (refuse !== undefined || (carrier !== 'registration' && carrier !== 'anycast')) continue;
+    if (refuse !== undefined || !['registration', 'anycast', 'notice'].includes(carrier)) continue;
     types.add(bytes[3]!);
     visit(bytes, 12, bytes.length);
   }
