@@ -1,6 +1,6 @@
 /**
  * 1,000 established TCP flows through one VIP, by a client two OSPF hops away: how many are lost when the farm changes, the
- * configuration is read again, the daemon is killed and started anew, FRR is restarted. Each flow's bytes are looked at.
+ * configuration is read again, the daemon is killed and started anew, FRR is restarted (after a word to its neighbours, and without). Each flow's bytes are looked at.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,7 @@ export async function flowFigures({ runs }: { readonly runs: number }): Promise<
   let row: Row | undefined;
   try {
     row = await threeRouters({
+      graceful: true,
       extra: { a: 'router ospf\n redistribute kernel metric-type 1\n redistribute connected\nexit\n' },
     });
     const { a, c } = row;
@@ -49,6 +50,12 @@ export async function flowFigures({ runs }: { readonly runs: number }): Promise<
     const check = (): Promise<FlowsChecked> => client.ask<FlowsChecked>('check', 'checked', 60_000);
     await poll('all flows are established', async () => (await check()).alive === COUNT);
 
+    const restarted = async (signal?: NodeJS.Signals): Promise<void> => {
+      await a.frr.restart(signal);
+      await poll('the VIP is routed again', () => c.namespace.ip(`route show ${VIP}`).includes('via'), {
+        timeout: 60_000,
+      });
+    };
     const events: Readonly<Record<string, (run: number) => Promise<void>>> = {
       'the farm changing (a third server comes, the second drains and is back, the third goes)': async () => {
         const third = start(3);
@@ -71,12 +78,8 @@ export async function flowFigures({ runs }: { readonly runs: number }): Promise<
         for (const [index, server] of servers.entries())
           await server.until('state', marks[index], said => said['state'] === 'registered');
       },
-      'a restart of FRR': async () => {
-        await a.frr.restart();
-        await poll('the VIP is routed again', () => c.namespace.ip(`route show ${VIP}`).includes('via'), {
-          timeout: 60_000,
-        });
-      },
+      'a graceful restart of FRR (RFC 3623)': () => restarted(),
+      'a restart of FRR that its neighbours are not told of': () => restarted('SIGTERM'),
     };
     const lost = new Map<string, number[]>(Object.keys(events).map(name => [name, []]));
     const waits = new Map<string, number[]>(Object.keys(events).map(name => [name, []]));
