@@ -1,5 +1,5 @@
 -- Wireshark dissector of the Bivouac protocol, version 1 (docs/protocol.md): registration on TCP (also within TLS, when
--- Wireshark has the session's keys), anycast ARP on UDP and behind ARP bodies on Ethernet.
+-- Wireshark has the session's keys), anycast ARP on UDP and behind ARP bodies on Ethernet, notices on UDP.
 --
 --   tshark -X lua_script:docs/wireshark/bivouac.lua -r capture.pcap -Y bivouac
 --   or copy this file into Wireshark's "Personal Lua Plugins" folder.
@@ -8,7 +8,7 @@
 -- An address element is bivouac.vip4 or bivouac.vip6 (address4, address6). A test holds the tables below and the
 -- protocol's text together.
 
-local TCP_PORT, UDP_PORT, ALPN = 9746, 9747, "bivouac/1"
+local TCP_PORT, UDP_PORT, NOTICE_PORT, ALPN = 9746, 9747, 9748, "bivouac/1"
 local ETHERTYPE_ARP, ARP_BODY = 0x0806, 28
 local ARP_OPERATIONS = { [24] = "anycast ARP query", [25] = "anycast ARP answer" }
 local HEADER, MAGIC, VERSION, MAX_DEPTH = 12, 0x4256, 1, 4
@@ -60,6 +60,7 @@ local ELEMENTS = {
   [0x0019] = { "family", "u8", 4, 6, FAMILIES },
   [0x001a] = { "shared", "presence" },
   [0x001b] = { "duration", "u32", 1, U32 },
+  [0x001c] = { "certificate", "bytes", 1, 2048 },
   [0x0020] = { "service-id", "u32", 1, U32 },
   [0x0021] = { "service-name", "text", 1, 253 },
   [0x0022] = { "transport", "u8", 0, 255, TRANSPORTS },
@@ -96,6 +97,18 @@ local ELEMENTS = {
   [0x0055] = { "selector", "group" },
   [0x0056] = { "answered-server", "group" },
   [0x0057] = { "answered-service", "group" },
+  [0x0080] = { "boot", "u48", 1 },
+  [0x0081] = { "change", "u48", 0 },
+  [0x0082] = { "since", "u48", 0 },
+  [0x0083] = { "anycast-port", "u16", 1, 65535 },
+  [0x0084] = { "host", "bytes", 1, 32 },
+  [0x0085] = { "gone", "presence" },
+  [0x0086] = { "whole", "presence" },
+  [0x0087] = { "beat", "u48", 1 },
+  [0x0088] = { "entries", "u32", 0, U32 },
+  [0x0089] = { "servers", "u32", 0, U32 },
+  [0x0090] = { "binding", "group" },
+  [0x0091] = { "offer", "group" },
 }
 
 -- §3.1, §5.3, §7: what stands in a message or group. "name" once, "name?" at most once, "name*" any number of times,
@@ -110,11 +123,13 @@ local GROUPS = {
   ["selector"] = "protocol? transport? ports?",
   ["answered-server"] = "address score answered-service+",
   ["answered-service"] = "service-name protocol transport ports score",
+  ["binding"] = "vip server-id epoch shared? host* gone?",
+  ["offer"] = "service-name vip transport ports protocol mode score servers gone?",
 }
 
 local MESSAGES = {
   [0x01] = { "register",
-    "versions server-id server-name? address+ epoch heartbeat-interval? lease* software?" },
+    "versions server-id server-name? address+ epoch heartbeat-interval? lease* certificate* software?" },
   [0x02] = { "lease-request", "vip? family shared? service-name?" },
   [0x03] = { "lease-renew", "vip" },
   [0x04] = { "lease-release", "vip" },
@@ -130,12 +145,19 @@ local MESSAGES = {
   [0x13] = { "done", "" },
   [0x14] = { "refused", "refusal-code sentence?" },
   [0x15] = { "service-state", "service-id state score sentence?" },
+  [0x16] = { "lease-revoked", "vip refusal-code sentence?" },
   [0x21] = { "query", "nonce cookie? vip? service-name? selector? want? sign? padding?" },
   [0x22] = { "answer", "nonce manager-id vip? part parts validity omitted? answered-server* signature?" },
   [0x23] = { "cookie", "nonce cookie" },
   [0x24] = { "query-refused", "nonce refusal-code sentence?" },
   [0x25] = { "solicit", "nonce versions padding?" },
   [0x26] = { "invite", "nonce manager-id manager-name? address port tls?" },
+  [0x30] = { "notice",
+    "manager-id manager-name? address* anycast-port port tls? boot since change nonce? whole? binding* offer* signature" },
+  [0x31] = { "refresh",
+    "manager-id manager-name? address* anycast-port port tls? boot change nonce? cookie? certificate? beat validity"
+      .. " entries gone? signature" },
+  [0x32] = { "repair", "nonce cookie? manager-id? boot? since certificate padding? signature" },
 }
 
 -- Requests and their answers: they must carry a transaction.
@@ -146,11 +168,11 @@ local WITH_TRANSACTION = {
 
 -- §3.1, §4.5: blocks set aside.
 local RESERVED_MESSAGES = {
-  { 0x30, 0x37, "notice" }, { 0x38, 0x3f, "poll" }, { 0x40, 0x47, "GSLB" }, { 0x48, 0x4f, "DHCP" },
+  { 0x33, 0x37, "notice" }, { 0x38, 0x3f, "poll" }, { 0x40, 0x47, "GSLB" }, { 0x48, 0x4f, "DHCP" },
   { 0xf0, 0xff, "experiment" },
 }
 local RESERVED_ELEMENTS = {
-  { 0x0080, 0x009f, "notices" }, { 0x00a0, 0x00af, "polls" }, { 0x00b0, 0x00bf, "GSLB" }, { 0x00c0, 0x00cf, "DHCP" },
+  { 0x0092, 0x009f, "notices" }, { 0x00a0, 0x00af, "polls" }, { 0x00b0, 0x00bf, "GSLB" }, { 0x00c0, 0x00cf, "DHCP" },
   { 0x7f00, 0x7fff, "experiments" },
 }
 
@@ -417,7 +439,7 @@ local function message_name(number)
   return set_aside and ("%s 0x%02x"):format(set_aside, number) or ("unknown 0x%02x"):format(number)
 end
 
-local INFO = { "service-id", "vip", "service-name", "state", "score", "refusal-code", "sentence", "sequence" }
+local INFO = { "service-id", "boot", "since", "change", "beat", "vip", "service-name", "state", "score", "refusal-code", "sentence", "sequence" }
 
 local function describe(number, transaction, texts)
   local words = { message_name(number) }
@@ -430,12 +452,19 @@ local function describe(number, transaction, texts)
 end
 
 local function check_order(tree, number, order)
-  if number < 0x21 or number > 0x26 then return end
-  if order[1] ~= "nonce" then tree:add_proto_expert_info(malformed, "the nonce must be the first element") end
+  if number < 0x21 or number > 0x32 then return end
+  if number <= 0x26 and order[1] ~= "nonce" then tree:add_proto_expert_info(malformed, "the nonce must be the first element") end
   for index, name in ipairs(order) do
     if name == "signature" and index < #order then
       tree:add_proto_expert_info(malformed, "the signature must be the last element")
     end
+  end
+end
+
+local function check_range(tree, number, texts)
+  if number ~= 0x30 or not texts["since"] or not texts["change"] then return end
+  if tonumber(texts["since"]) >= tonumber(texts["change"]) then
+    tree:add_proto_expert_info(malformed, "a notice must tell of at least one change")
   end
 end
 
@@ -474,6 +503,7 @@ local function add_message(tvb, tree)
   end
   local texts, order = add_elements(tree, tvb, HEADER, finish, 1, message_schemas[number])
   check_order(tree, number, order)
+  check_range(tree, number, texts)
   return finish, describe(number, transaction, texts)
 end
 
@@ -550,4 +580,5 @@ end
 DissectorTable.get("tcp.port"):add(TCP_PORT, bivouac)
 DissectorTable.get("tls.alpn"):add(ALPN, bivouac)
 DissectorTable.get("udp.port"):add(UDP_PORT, bivouac)
+DissectorTable.get("udp.port"):add(NOTICE_PORT, bivouac)
 ethertypes:add(ETHERTYPE_ARP, arp)

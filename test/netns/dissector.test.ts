@@ -11,14 +11,17 @@ import * as plain from '../../sdk/wire/elements.ts';
 import * as groups from '../../sdk/wire/groups.ts';
 import type { Element } from '../../sdk/wire/layout.ts';
 import { REFUSAL, WELL_KNOWN } from '../../sdk/wire/messages.ts';
+import { NOTICES } from '../../sdk/wire/notices.ts';
 import { REGISTRATION } from '../../sdk/wire/registration.ts';
 import { elementEnd, readU16 } from '../../sdk/wire/tlv.ts';
 import { type Direction, pcap, tcpFrames, udpFrame } from '../support/pcap.ts';
 import { fields, glossary, tshark, withFile } from '../support/tshark.ts';
 import { bytesOf, type Vector, vectors } from '../support/vectors.ts';
 
-const { registrationPort, anycastPort } = WELL_KNOWN;
-const carried = vectors.filter(({ carrier }) => ['registration', 'anycast', 'frame'].includes(carrier));
+const { registrationPort, anycastPort, noticePort } = WELL_KNOWN;
+const carried = vectors.filter(({ carrier }) =>
+  ['registration', 'anycast', 'notice', 'frame'].includes(carrier),
+);
 const good = carried.filter(({ refuse }) => refuse === undefined);
 const bad = carried.filter(({ refuse }) => refuse !== undefined);
 const isElement = (value: unknown): value is Element<unknown> =>
@@ -32,6 +35,7 @@ const isGroup = new Set((Object.values(groups) as unknown[]).filter(isElement).m
 const frameOf = ({ carrier, bytes }: Vector): Uint8Array => {
   if (carrier === 'frame') return bytes;
   if (carrier === 'anycast') return udpFrame(anycastPort, bytes);
+  if (carrier === 'notice') return udpFrame(noticePort, bytes);
   return tcpFrames(registrationPort, [['there', bytes]])[0]!;
 };
 const frameNamed = (name: string) => frameOf(vectors.find(vector => vector.name === name)!);
@@ -112,6 +116,15 @@ describe('what is in order', () => {
         'bivouac.score': ['870', '870', '640', '410', '410'],
         'bivouac.validity': ['5000'],
       },
+      'notice-answer': {
+        'bivouac.message': ['0x30'],
+        'bivouac.boot': ['7'],
+        'bivouac.since': ['0'],
+        'bivouac.change': ['42'],
+        'bivouac.epoch': ['4', '281474976710655'],
+        'bivouac.servers': ['2', '0'],
+        'bivouac.vip6': ['fd00:9::1'],
+      },
       'invite-plain-ipv6': {
         'bivouac.address6': ['fd00:1::1'],
         'bivouac.port': ['19746'],
@@ -173,10 +186,10 @@ describe('what is not', () => {
   });
 
   test('numbers set aside are named, and not malformed', async () => {
-    const notice = bytesOf('42560130 0008 0000 00000000  0080 0004 00000001');
+    const notice = bytesOf('42560138 0008 0000 00000000  00a0 0004 00000001');
     const output = await withFile(pcap([udpFrame(anycastPort, notice)]), file => tshark('-r', file, '-V'));
-    expect(output).toContain('notice 0x30');
-    expect(output).toContain('Element set aside for notices: 0x0080');
+    expect(output).toContain('poll 0x38');
+    expect(output).toContain('Element set aside for polls: 0x00a0');
     const [row] = await capture([udpFrame(anycastPort, notice)], 'bivouac.malformed', '_ws.malformed');
     expect(row).toEqual([[], []]);
   });
@@ -202,7 +215,7 @@ test('the dissector’s tables are the code’s', async () => {
     for (const [word, number] of Object.entries(words)) expected.set(`bivouac.${field} ${number}`, word);
   };
   for (const { number, name } of elements) expected.set(`bivouac.element_number ${number}`, name);
-  for (const { number, type } of [...REGISTRATION, ...ANYCAST])
+  for (const { number, type } of [...REGISTRATION, ...ANYCAST, ...NOTICES])
     expected.set(`bivouac.message ${number}`, type);
   add('refusal_code', REFUSAL);
   add('check_kind', plain.CHECK_KIND);
