@@ -1,0 +1,136 @@
+/**
+ * Servers that are carried about, in any order of whatever can happen to them, to managers and to what is between (issue: roaming).
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { faultsAtRest, Watch } from '../support/roaming/watch.ts';
+import { World } from '../support/roaming/world.ts';
+
+/** Worlds of each property; BIVOUAC_RUNS asks for more. */
+const RUNS = Number(process.env['BIVOUAC_RUNS'] ?? 25);
+const CELLS = 3;
+const HOSTS = 4;
+/** Few enough that managers that do not hear one another grant the same. */
+const POOL = 6;
+/** ms until the last lease has run out that nobody has any more. */
+const REST = 11_000;
+
+type Action = { readonly pause: number } & (
+  | { readonly do: 'move'; readonly host: number; readonly cell: number; readonly soft: boolean }
+  | { readonly do: 'bounce'; readonly host: number; readonly cell: number; readonly within: number }
+  | { readonly do: 'sleep' | 'forget'; readonly host: number }
+  | { readonly do: 'split'; readonly sides: readonly number[] }
+  | { readonly do: 'heal' }
+  | { readonly do: 'weather'; readonly loss: number; readonly duplicates: number; readonly delay: number }
+  | { readonly do: 'crash'; readonly cell: number; readonly pause: number }
+  | { readonly do: 'restart'; readonly cell: number }
+);
+
+const host = fc.nat({ max: HOSTS - 1 });
+const cell = fc.nat({ max: CELLS - 1 });
+const pause = fc.oneof(fc.nat({ max: 50 }), fc.nat({ max: 1500 }));
+const move = fc.record({ do: fc.constant('move' as const), pause, host, cell, soft: fc.boolean() });
+const bounce = fc.record({
+  ...{ do: fc.constant('bounce' as const), pause, host, cell },
+  within: fc.nat({ max: 1000 }),
+});
+const sleep = fc.record({ do: fc.constantFrom('sleep' as const, 'forget' as const), pause, host });
+/** What servers do by themselves. */
+const journey: fc.Arbitrary<Action> = fc.oneof({ weight: 4, arbitrary: move }, bounce, sleep);
+const trouble: fc.Arbitrary<Action> = fc.oneof(
+  fc.record({
+    ...{ do: fc.constant('split' as const), pause },
+    sides: fc.array(fc.nat({ max: 2 }), { minLength: CELLS, maxLength: CELLS }),
+  }),
+  fc.record({ do: fc.constant('heal' as const), pause }),
+  fc.record({
+    ...{ do: fc.constant('weather' as const), pause },
+    ...{ loss: fc.constantFrom(0, 0.1, 0.5), duplicates: fc.constantFrom(0, 0.3) },
+    delay: fc.constantFrom(2, 30, 400),
+  }),
+  fc.record({ do: fc.constant('crash' as const), pause, cell }),
+  fc.record({ do: fc.constant('restart' as const), pause, cell }),
+);
+
+function perform(world: World, step: Action): void {
+  switch (step.do) {
+    case 'move':
+      return world.hosts[step.host]!.move(world.cells[step.cell]!, step.soft);
+    case 'bounce': {
+      const { place } = world.hosts[step.host]!;
+      world.hosts[step.host]!.move(world.cells[step.cell]!, false);
+      if (place !== undefined) world.after(step.within, () => world.hosts[step.host]!.move(place, false));
+      return;
+    }
+    case 'sleep':
+      return world.hosts[step.host]!.sleep();
+    case 'forget':
+      return world.hosts[step.host]!.forget();
+    case 'split':
+      return world.split(step.sides);
+    case 'heal':
+      return world.heal();
+    case 'weather':
+      return world.turn(step);
+    case 'crash':
+      return world.cells[step.cell]!.crash();
+    case 'restart':
+      return world.cells[step.cell]!.restart();
+  }
+}
+
+/** A world in which all of this happens, and then nothing any more: all that was broken is mended, and everybody is awake. */
+function live(seed: number, ...parts: readonly (readonly Action[])[]): { world: World; watch: Watch } {
+  const world = new World(seed, { cells: CELLS, hosts: HOSTS, pool: POOL });
+  const watch = new Watch(world);
+  for (const actions of parts) {
+    for (const step of actions) {
+      perform(world, step);
+      watch.run(step.pause);
+    }
+    world.heal();
+    for (const one of world.cells) one.restart();
+    for (const one of world.hosts) if (one.place === undefined) one.move(world.cells[0]!, false);
+    watch.run(REST);
+  }
+  return { world, watch };
+}
+
+function expectOrder({ world, watch }: ReturnType<typeof live>): void {
+  expect(watch.faults).toEqual([]);
+  expect(faultsAtRest(world)).toEqual([]);
+}
+
+test('servers that roam while managers hear one another: two have a VIP for no longer than a notice takes', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.array(journey, { maxLength: 25 }), (seed, actions) => {
+      const { world, watch } = live(seed, [], actions);
+      expectOrder({ world, watch });
+      expect(world.conflicts).toBe(0);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('whatever happens, at rest each VIP has one owner: its server’s manager, with its epoch, and everybody knows', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.array(fc.oneof(journey, trouble), { maxLength: 30 }), (seed, actions) =>
+      expectOrder(live(seed, actions)),
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+test('managers that cannot hear one another grant the same VIPs; once they can, the greatest epoch has each', () => {
+  const apart: Action = { do: 'split', sides: [0, 1, 2], pause: 0 };
+  let conflicts = 0;
+  fc.assert(
+    fc.property(fc.integer(), fc.array(journey, { minLength: 8, maxLength: 25 }), (seed, actions) => {
+      const { world, watch } = live(seed, [apart, ...actions]);
+      expectOrder({ world, watch });
+      conflicts += world.conflicts;
+    }),
+    { numRuns: RUNS },
+  );
+  expect(conflicts).toBeGreaterThan(0);
+});

@@ -1,0 +1,140 @@
+/**
+ * What must hold of the world at every moment, and once it is at rest.
+ */
+import { bindingKey } from '../../../appliance/registry/elsewhere.ts';
+import type { Address } from '../../../sdk/wire/address.ts';
+import type { Cell } from './cell.ts';
+import type { World } from './world.ts';
+
+/** ms that two managers may both have the route to one server's VIP: what its old one takes to see that it is gone… */
+export const OVERLAP = 600;
+/** …or, where nothing is lost between them, to hear of it and to withdraw. */
+export const TOLD = 40;
+/** ms for which a server that moves can be reached in its old cell. */
+const SOFT = 2000;
+/** ms that a manager may have a route to a server that it cannot reach. */
+export const STALE = 600;
+/** ms that two servers may have one VIP once nothing is lost any more between their managers. */
+export const CONFLICT = 3000;
+
+/** Looks at the world every few ms while it runs; gives what is wrong, in sentences. */
+export class Watch {
+  readonly faults: string[] = [];
+  /** For how long two servers had the same VIP, and for how long two managers had the same server, at the worst. */
+  longest = 0;
+  private readonly world: World;
+  private readonly since = new Map<string, number>();
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  /** Lets time pass, and watches. */
+  run(duration: number): void {
+    const STEP = 20;
+    for (let passed = 0; passed < duration; passed += STEP) {
+      this.world.run(Math.min(STEP, duration - passed));
+      this.look();
+    }
+  }
+
+  private look(): void {
+    const now = new Set<string>();
+    const holds = (key: string, limit: number, sentence: () => string): void => {
+      now.add(key);
+      const since = this.since.get(key) ?? this.world.now;
+      this.since.set(key, since);
+      this.longest = Math.max(this.longest, this.world.now - since);
+      if (this.world.now - since > limit) this.faults.push(`${this.world.now}: ${sentence()}`);
+    };
+    for (const [vip, holders] of this.holders()) {
+      for (const [cell, servers] of holders) {
+        if (!servers.some(id => this.world.hosts.some(host => host.id === id && host.isReachable(cell))))
+          holds(
+            `${vip} stale ${cell.index} ${this.movedAt(servers)}`,
+            STALE,
+            () => `cell ${cell.index} has ${vip}, and nobody for it`,
+          );
+      }
+      if (holders.size < 2) continue;
+      const servers = new Set([...holders.values()].flat());
+      const cells = [...holders.keys()].map(cell => cell.index).join();
+      const limit = this.isQuiet(CONFLICT) ? TOLD : OVERLAP + (this.isQuiet(0) ? CONFLICT : SOFT);
+      if (servers.size === 1)
+        holds(
+          `${vip} twice ${cells} ${this.movedAt(servers)}`,
+          limit,
+          () => `${vip} of one server is at cells ${cells}`,
+        );
+      else if (this.isQuiet(CONFLICT))
+        holds(`${vip} shared ${cells}`, CONFLICT, () => `${vip} of ${servers.size} servers is at ${cells}`);
+    }
+    for (const key of this.since.keys()) if (!now.has(key)) this.since.delete(key);
+  }
+
+  /** When one of these last moved: who goes to and fro is in both places again and again. */
+  private movedAt(servers: Iterable<string>): number {
+    const ids = new Set(servers);
+    return Math.max(0, ...this.world.hosts.filter(({ id }) => ids.has(id)).map(({ movedAt }) => movedAt));
+  }
+
+  /** Whether nothing was lost between the cells, and none of them started, for so long. */
+  private isQuiet(since: number): boolean {
+    const { isRough, roughAt, now, cells } = this.world;
+    return (
+      !isRough && now - roughAt >= since && cells.every(cell => cell.isUp && now - cell.startedAt >= since)
+    );
+  }
+
+  /** VIP → the managers that have its route, of those that are themselves, and for which servers they say so. */
+  private holders(): ReadonlyMap<Address, ReadonlyMap<Cell, readonly string[]>> {
+    const holders = new Map<Address, Map<Cell, readonly string[]>>();
+    for (const cell of this.world.cells) {
+      if (!cell.isUp || this.world.now < cell.unsureUntil) continue;
+      for (const vip of cell.routes.keys()) {
+        const records = [...(cell.registry.state.vips.get(vip)?.values() ?? [])];
+        const cells = holders.get(vip) ?? new Map<Cell, readonly string[]>();
+        holders.set(vip, cells.set(cell, [...new Set(records.map(record => record.server))]));
+      }
+    }
+    return holders;
+  }
+}
+
+/** What is wrong with a world that is at rest, all of whose servers are awake. */
+export function faultsAtRest(world: World): readonly string[] {
+  const faults: string[] = [];
+  const owners = new Map<Address, number>();
+  for (const { lease, number, place, epoch, id } of world.hosts) {
+    if (place === undefined) continue;
+    const vip = lease?.vip;
+    if (vip === undefined) {
+      faults.push(`server ${number} has no VIP`);
+      continue;
+    }
+    if (owners.has(vip)) faults.push(`${vip} is leased to servers ${owners.get(vip)} and ${number}`);
+    owners.set(vip, number);
+    const routed = world.routed(vip).map(cell => cell.index);
+    if (routed.join() !== `${place.index}`)
+      faults.push(`${vip} of server ${number} in cell ${place.index} is routed to [${routed.join()}]`);
+    const binding = place.wanted.notices.bindings.get(bindingKey(vip, id));
+    if (binding?.epoch !== epoch)
+      faults.push(`${vip} of server ${number} is announced with epoch ${binding?.epoch}, not ${epoch}`);
+    for (const cell of world.cells) {
+      const claims = cell.registry.state.elsewhere.byVip.get(vip) ?? [];
+      const seen = claims.map(claim => `${claim.manager[0]}${claim.server.at(-1)}${claim.epoch}`).join();
+      const expected = cell === place ? '' : `${place.id[0]}${id.at(-1)}${epoch}`;
+      if (seen !== expected) faults.push(`cell ${cell.index} has ${vip} at [${seen}], not [${expected}]`);
+    }
+  }
+  for (const cell of world.cells) {
+    for (const vip of cell.routes.keys())
+      if (!owners.has(vip)) faults.push(`cell ${cell.index} has a route to ${vip}, which nobody has`);
+    for (const server of cell.registry.state.servers.values()) {
+      const host = world.hosts.find(({ id }) => id === server.id);
+      if (server.session !== undefined && host?.place !== cell)
+        faults.push(`cell ${cell.index} has a session of server ${host?.number}, which is not there`);
+    }
+  }
+  return faults;
+}
