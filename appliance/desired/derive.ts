@@ -130,15 +130,22 @@ function deriveVip(drafts: Drafts, last: Derived, state: State, config: DesiredC
   const services = [...records.values()];
   const routed = state.reached.routes.has(vip);
   const before = last.farms.get(vip) ?? NO_FARMS;
-  const farms = keepEqual(before, farmsOf(vip, services, routed));
+  const recordsBefore = last.state.vips.get(vip) ?? NO_RECORDS;
+  // When its farms have been reached, nothing but the route can follow.
+  const routeOnly =
+    records === recordsBefore &&
+    routed === last.state.reached.routes.has(vip) &&
+    state.stopping === last.state.stopping;
+  const farms = routeOnly ? before : keepEqual(before, farmsOf(vip, services, routed));
   const route = routeOf(state, config, vip, services, farms);
+  put(drafts.routes, vip, route);
+  put(drafts.arp, vip, route === undefined ? undefined : true);
+  if (routeOnly) return;
   putFarms(drafts.balanced, before, farms);
   put(drafts.farms, vip, farms.size === 0 ? undefined : farms);
   // Not by the route: after a restart the kernel has them all, before anything is known to be reached.
   put(drafts.vips, vip, services.length > 0 && (routed || serves(state, services)) ? true : undefined);
-  put(drafts.routes, vip, route);
-  put(drafts.arp, vip, route === undefined ? undefined : true);
-  putChecks(drafts.checks, state, last.state.vips.get(vip) ?? NO_RECORDS, records);
+  putChecks(drafts.checks, state, recordsBefore, records);
   putDirectory(drafts, vip, state.stopping ? [] : directoryOf(services));
 }
 

@@ -14,8 +14,8 @@ export function tell(state: State, vips: Iterable<Address>): Step {
   const told = new Map<ServiceRecord['server'], ServiceRecord[]>();
   for (const vip of vips) {
     const services = state.vips.get(vip);
-    if (services === undefined || !hasUntold(services.values())) continue;
     const isRouted = state.reached.routes.has(vip);
+    if (services === undefined || !hasNews(services.values(), isRouted)) continue;
     const isCarried = carriedIn(state.reached, services);
     for (const record of services.values()) {
       if (record.told === record.state) continue;
@@ -51,7 +51,8 @@ export function tell(state: State, vips: Iterable<Address>): Step {
   return { state: next, decisions };
 }
 
-function hasUntold(services: Iterable<ServiceRecord>): boolean {
-  for (const record of services) if (record.told !== record.state) return true;
+/** Whether there may be something to tell: most of the time there is not. */
+function hasNews(services: Iterable<ServiceRecord>, isRouted: boolean): boolean {
+  for (const { told, state } of services) if (told !== state && (isRouted || state !== 'up')) return true;
   return false;
 }
