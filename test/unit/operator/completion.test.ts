@@ -71,7 +71,7 @@ test.each([...Object.keys(OPTIONS).map(command => [command, '--help']), ['pki', 
         ? Object.assign({}, ...Object.values(PKI_OPTIONS))
         : OPTIONS[command as keyof typeof OPTIONS];
     expect(output.join('\n')).toMatch(/^usage: bivouac/);
-  for (const name of Object.keys(options).filter(one => one !== 'help'))
+    for (const name of Object.keys(options).filter(one => one !== 'help'))
       expect(output.join('\n')).toContain(`--${name}`);
   },
 );
