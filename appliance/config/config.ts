@@ -9,6 +9,18 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** One link that the appliance serves with DHCP. */
+export interface DhcpCell {
+  readonly interface: string;
+  readonly range: { readonly first: Address; readonly last: Address };
+  /** Seconds. */
+  readonly lease: number;
+  /** Undefined: this appliance; false: none. */
+  readonly router?: Address | false;
+  readonly dns: readonly Address[];
+  readonly domain?: string;
+}
+
 export interface Config {
   readonly name: string;
   readonly state: string;
@@ -61,18 +73,18 @@ export interface Config {
     readonly rate: number;
     readonly ring: number;
   };
-  readonly roaming: { readonly vips: readonly PoolRange[] | undefined };
+  readonly dhcp: readonly DhcpCell[];
+  readonly roaming: { readonly dhcp: boolean; readonly vips: readonly PoolRange[] | undefined };
   readonly notices: {
     readonly interfaces: readonly string[];
-    readonly peers: readonly Address[];
+    readonly peers: readonly Endpoint[];
     readonly addresses: readonly Address[];
     readonly port: number;
     readonly groups: readonly Address[];
     readonly ttl: number;
     /** Milliseconds. */
     readonly refresh: number;
-    readonly forget: number;
-    readonly limits: { readonly peers: number; readonly entries: number };
+    readonly limits: { readonly peers: number; readonly bindings: number };
   };
   readonly operator: { readonly socket: string; readonly http: Endpoint | undefined };
   readonly stop: 'withdraw' | 'leave';

@@ -4,9 +4,9 @@
 import { parseAddress } from '../../sdk/wire/address.ts';
 import type { PoolRange } from '../registry/config.ts';
 import schema from './bivouac.schema.json' with { type: 'json' };
-import type { Config } from './config.ts';
+import type { Config, DhcpCell } from './config.ts';
 import type { Fault } from './faults.ts';
-import { parseEndpoint, parsePool } from './pools.ts';
+import { parseEndpoint, parsePool, parseRange4 } from './pools.ts';
 import { createReader, tlsFaults } from './schema.ts';
 
 export { type Fault, formatFault } from './faults.ts';
@@ -19,6 +19,10 @@ const read = createReader<Raw>(schema, {
     sentence: text => `'${text}' must be address:port, such as 0.0.0.0:9746 or [::]:9746`,
   },
   pool: { takes: text => typeof parsePool(text) !== 'string', sentence: text => String(parsePool(text)) },
+  range4: {
+    takes: text => parseRange4(text) !== undefined,
+    sentence: text => `'${text}' is no range: write 10.1.0.100-10.1.0.199`,
+  },
   address: { takes: text => parseAddress(text) !== undefined, sentence: noAddress },
   ipv4: { takes: text => parseAddress(text)?.includes('.') === true, sentence: noAddress },
 });
@@ -40,6 +44,7 @@ export function loadConfig(
 type Written =
   | 'listen'
   | 'pools'
+  | 'dhcp'
   | 'roaming'
   | 'notices'
   | 'static'
@@ -52,7 +57,8 @@ type Raw = Omit<Config, Written> & {
   pools: string[];
   static: { vip: string; holder?: string }[];
   damping: NonNullable<Config['damping']> & { enabled: boolean };
-  roaming: { vips?: string[] };
+  dhcp: (Omit<DhcpCell, 'range'> & { range: string })[];
+  roaming: { dhcp: boolean; vips?: string[] };
   notices: Omit<Config['notices'], 'peers' | 'addresses' | 'groups'> & {
     peers: string[];
     addresses: string[];
@@ -70,10 +76,11 @@ function finish(raw: Raw): Config {
     pools: raw.pools.map(poolOf),
     static: raw.static.map(({ vip, holder }) => ({ vip: parseAddress(vip)!, holder })),
     damping: raw.damping.enabled ? raw.damping : undefined,
+    dhcp: raw.dhcp.map(cell => ({ ...cell, range: parseRange4(cell.range)! })),
     roaming: { ...raw.roaming, vips: raw.roaming.vips?.map(poolOf) },
     notices: {
       ...raw.notices,
-      peers: raw.notices.peers.map(text => parseAddress(text)!),
+      peers: raw.notices.peers.map(text => parseEndpoint(text)!),
       addresses: raw.notices.addresses.map(text => parseAddress(text)!),
       groups: raw.notices.groups.map(text => parseAddress(text)!),
     },

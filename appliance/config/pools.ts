@@ -28,6 +28,14 @@ export function parsePool(text: string): PoolRange | string {
   }
 }
 
+/** Reads `10.0.0.1-10.0.0.9`, IPv4 alone, as DHCP leases it; undefined when it is something else. */
+export function parseRange4(text: string): { readonly first: Address; readonly last: Address } | undefined {
+  const [first, last, ...rest] = text.split('-').map(part => parseAddress(part));
+  if (first === undefined || last === undefined || rest.length > 0) return undefined;
+  if (familyOf(first) !== 4 || familyOf(last) !== 4 || integer(first) > integer(last)) return undefined;
+  return { first, last };
+}
+
 /** Reads `address:port` or `[address]:port`; undefined when it is neither. */
 export function parseEndpoint(text: string): Endpoint | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);

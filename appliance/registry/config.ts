@@ -66,7 +66,7 @@ export interface RegistryConfig {
     readonly vips: readonly PoolRange[] | undefined;
     /** Managers that are listened to, and bindings that are kept of all of them together. */
     readonly peers: number;
-    readonly entries: number;
+    readonly bindings: number;
   };
   /** What the drivers can do. */
   readonly modes: readonly ForwardMode[];

@@ -31,12 +31,12 @@ export function hear(state: State, config: RegistryConfig, now: Millis, event: H
   const peer = peerOf(event, known, now);
   const gone = goneOf(peer, event);
   const news = newsOf(peer, event.bindings);
-  const room = config.roaming.entries - elsewhere.count + gone.length;
+  const room = config.roaming.bindings - elsewhere.count + gone.length;
   const set = within(peer, news, room);
   const put = keep(putClaims(elsewhere, peer, set, gone), gone, config, now);
   let step: Step = { state: { ...state, elsewhere: put }, decisions: peerDecisions(known, peer) };
   if (set.length < news.length)
-    step = also(step, filled(step.state, `${config.roaming.entries} bindings of other managers are known`));
+    step = also(step, filled(step.state, `${config.roaming.bindings} bindings of other managers are known`));
   for (const claim of set) step = also(step, yieldTo(step.state, config, now, claim));
   return step;
 }
@@ -140,7 +140,7 @@ function keep(elsewhere: Elsewhere, gone: readonly Claim[], config: RegistryConf
   let size = elsewhere.kept.size;
   const until = now + config.leaseDuration * 1000;
   for (const { vip, server, shared } of gone) {
-    if (elsewhere.byVip.has(vip) || size >= config.roaming.entries) continue;
+    if (elsewhere.byVip.has(vip) || size >= config.roaming.bindings) continue;
     kept.set(vip, { server, shared, until } satisfies Kept);
     size++;
   }

@@ -18,7 +18,8 @@ const REST = 11_000;
 type Action = { readonly pause: number } & (
   | { readonly do: 'move'; readonly host: number; readonly cell: number; readonly soft: boolean }
   | { readonly do: 'bounce'; readonly host: number; readonly cell: number; readonly within: number }
-  | { readonly do: 'sleep' | 'forget'; readonly host: number }
+  | { readonly do: 'sleep'; readonly host: number }
+  | { readonly do: 'forget'; readonly host: number }
   | { readonly do: 'split'; readonly sides: readonly number[] }
   | { readonly do: 'heal' }
   | { readonly do: 'weather'; readonly loss: number; readonly duplicates: number; readonly delay: number }
@@ -52,32 +53,24 @@ const trouble: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ do: fc.constant('restart' as const), pause, cell }),
 );
 
-function perform(world: World, step: Action): void {
-  switch (step.do) {
-    case 'move':
-      return world.hosts[step.host]!.move(world.cells[step.cell]!, step.soft);
-    case 'bounce': {
-      const { place } = world.hosts[step.host]!;
-      world.hosts[step.host]!.move(world.cells[step.cell]!, false);
-      if (place !== undefined) world.after(step.within, () => world.hosts[step.host]!.move(place, false));
-      return;
-    }
-    case 'sleep':
-      return world.hosts[step.host]!.sleep();
-    case 'forget':
-      return world.hosts[step.host]!.forget();
-    case 'split':
-      return world.split(step.sides);
-    case 'heal':
-      return world.heal();
-    case 'weather':
-      return world.turn(step);
-    case 'crash':
-      return world.cells[step.cell]!.crash();
-    case 'restart':
-      return world.cells[step.cell]!.restart();
-  }
-}
+const ACTS: { readonly [K in Action['do']]: (world: World, step: Extract<Action, { do: K }>) => void } = {
+  move: (world, { host, cell, soft }) => world.hosts[host]!.move(world.cells[cell]!, soft),
+  bounce(world, { host, cell, within }) {
+    const { place } = world.hosts[host]!;
+    world.hosts[host]!.move(world.cells[cell]!, false);
+    if (place !== undefined) world.after(within, () => world.hosts[host]!.move(place, false));
+  },
+  sleep: (world, { host }) => world.hosts[host]!.sleep(),
+  forget: (world, { host }) => world.hosts[host]!.forget(),
+  split: (world, { sides }) => world.split(sides),
+  heal: world => world.heal(),
+  weather: (world, weather) => world.turn(weather),
+  crash: (world, { cell }) => world.cells[cell]!.crash(),
+  restart: (world, { cell }) => world.cells[cell]!.restart(),
+};
+
+const perform = (world: World, step: Action): void =>
+  (ACTS[step.do] as (world: World, step: Action) => void)(world, step);
 
 /** A world in which all of this happens, and then nothing any more: all that was broken is mended, and everybody is awake. */
 function live(seed: number, ...parts: readonly (readonly Action[])[]): { world: World; watch: Watch } {

@@ -29,7 +29,7 @@ export const registryConfig = (changes: Partial<RegistryConfig> = {}): RegistryC
   forget: 3_600_000,
   damping: undefined,
   limits: { servers: 1000, servicesPerServer: 16, leasesPerServer: 16 },
-  roaming: { vips: undefined, peers: 64, entries: 1000 },
+  roaming: { vips: undefined, peers: 64, bindings: 1000 },
   modes: ['nat', 'direct', 'none'],
   schedulers: ['wrr', 'source-hash'],
   checks: ['none', 'tcp'],

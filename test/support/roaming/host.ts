@@ -29,7 +29,7 @@ export class Host {
   private readonly leaving = new Map<Cell, number>();
   private registered: Cell | undefined;
   private links: Link[] = [];
-  private links_ = 0;
+  private linked = 0;
 
   constructor(world: World, number: number) {
     this.world = world;
@@ -77,8 +77,11 @@ export class Host {
   connect(): void {
     const cell = this.place;
     if (cell === undefined || this.links.at(-1)?.cell === cell) return;
-    if (!cell.isUp) return this.again();
-    const link = new Link(this.world, this, cell, `h${this.number}-${++this.links_}` as SessionId);
+    if (!cell.isUp) {
+      this.again();
+      return;
+    }
+    const link = new Link(this.world, this, cell, `h${this.number}-${++this.linked}` as SessionId);
     this.links.push(link);
     this.register(link, 1);
   }

@@ -161,7 +161,7 @@ test('a lease of another manager is taken up, also of a VIP outside the pools, a
 
 test('VIPs that may be brought along are those of the configuration, where it says which', () => {
   const range = { family: 4, first: 0x0a4d0000n, last: 0x0a4d00ffn } as const;
-  const registry = new Registry({ roaming: { vips: [range], peers: 9, entries: 9 } });
+  const registry = new Registry({ roaming: { vips: [range], peers: 9, bindings: 9 } });
   for (const text of ['10.77.0.1', '10.78.0.1', '10.255.0.3']) present(registry, 1, address(text));
   expect([...registry.state.leases.keys()].sort()).toEqual(['10.255.0.3', '10.77.0.1']);
 });
@@ -216,7 +216,7 @@ test('a peer that is gone takes its bindings along; its servers may come with th
 });
 
 test('the limits of peers and bindings hold, and are told of once', () => {
-  const registry = new Registry({ roaming: { vips: undefined, peers: 1, entries: 2 } });
+  const registry = new Registry({ roaming: { vips: undefined, peers: 1, bindings: 2 } });
   const bindings = [1, 2, 3].map(number => binding(address(`10.255.0.${number}`), number, 1));
   const codes = (event: HeardEvent) => registry.feed(event).map(({ kind }) => kind);
   expect(codes(heard(bindings))).toEqual(['peer-heard', 'limit-reached']);
