@@ -101,6 +101,8 @@ export interface TlsIdentity {
   readonly ca: string;
   readonly certificate: string;
   readonly key: string;
+  /** Whether dates in certificates count; absent = `ignore`, since nodes have no right clock (docs/protocol.md §5.2). */
+  readonly validity?: 'ignore' | 'enforce';
 }
 
 /** What people look at in a certificate. */

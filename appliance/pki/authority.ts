@@ -27,6 +27,8 @@ export interface IssueRequest extends Omit<Credentials, 'ignored'> {
   /** As the authority's certificate has it (its organization). */
   readonly mission: string;
   readonly name: string;
+  /** GeneralizedTime; absent = from 1970 on. */
+  readonly notBefore?: string;
   /** GeneralizedTime; absent = no end. */
   readonly notAfter?: string;
   readonly force: boolean;
@@ -67,7 +69,7 @@ export async function initAuthority(
 
 /** Issues a certificate with a key of its own. Throws an Error that says what to do instead. */
 export async function issueCertificate(deps: AuthorityDeps, request: IssueRequest): Promise<Pair> {
-  const { directory, mission, name, roles, notAfter = NO_END, force } = request;
+  const { directory, mission, name, roles, notBefore = NOT_BEFORE, notAfter = NO_END, force } = request;
   if (!NODE_NAME.test(name) || name === 'ca')
     throw new Error(
       `'${name}' is no name for a node: take lower-case letters, digits, '.', '_' and '-', but not 'ca'`,
@@ -83,6 +85,8 @@ export async function issueCertificate(deps: AuthorityDeps, request: IssueReques
       authority.key,
       '-extensions',
       'leaf',
+      '-startdate',
+      notBefore,
       '-enddate',
       notAfter,
     ],

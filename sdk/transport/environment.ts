@@ -27,6 +27,8 @@ export interface Identity {
   readonly ca: string;
   readonly certificate: string;
   readonly key: string;
+  /** Whether dates in certificates count; absent = `ignore`, since nodes in the field have no right clock. */
+  readonly validity?: 'ignore' | 'enforce';
 }
 
 export interface Stream {

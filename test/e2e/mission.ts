@@ -12,7 +12,7 @@ import type { Role } from '../../appliance/pki/claims.ts';
 export interface Mission {
   readonly directory: string;
   /** A certificate of this mission that claims everything, and its key. */
-  issue(name: string, role: Role, notAfter?: string): Promise<TlsIdentity>;
+  issue(name: string, role: Role, notAfter?: string, notBefore?: string): Promise<TlsIdentity>;
   /** One that the holder of another certificate issued, as if it were an authority. */
   issueFrom(issuer: string, name: string, role: Role): Promise<TlsIdentity>;
   remove(): void;
@@ -22,18 +22,25 @@ export async function createMission(mission: string): Promise<Mission> {
   const directory = mkdtempSync(join(tmpdir(), 'bivouac-mission-'));
   const deps = { exec: createExec(), files: createFiles(), random: createRandom() };
   await initAuthority(deps, { directory, mission, force: false });
-  const issueIn = async (at: string, name: string, role: Role, notAfter?: string): Promise<TlsIdentity> => {
+  const issueIn = async (
+    at: string,
+    name: string,
+    role: Role,
+    notAfter?: string,
+    notBefore?: string,
+  ): Promise<TlsIdentity> => {
     const any = ['*'];
     await issueCertificate(deps, {
       ...{ directory: at, mission, name, roles: [role], names: any, vips: any, ports: any, force: false },
       ...(notAfter === undefined ? {} : { notAfter }),
+      ...(notBefore === undefined ? {} : { notBefore }),
     });
     const text = (file: string): string => readFileSync(join(at, file), 'utf8');
     return { ca: text('ca.pem'), certificate: text(`${name}.pem`), key: text(`${name}.key`) };
   };
   return {
     directory,
-    issue: (name, role, notAfter) => issueIn(directory, name, role, notAfter),
+    issue: (name, role, notAfter, notBefore) => issueIn(directory, name, role, notAfter, notBefore),
     issueFrom(issuer, name, role) {
       const at = mkdtempSync(join(directory, 'forged-'));
       copyFileSync(join(directory, `${issuer}.pem`), join(at, 'ca.pem'));
