@@ -125,7 +125,7 @@ export function layFarm(
     if (accepts) shares.push({ name, weight, index: mark });
   }
   const slots = shares.length === 0 ? [] : farm.scheduler === 'source-hash' ? hashed(shares) : turns(shares);
-  const body = layBody(farm, id, slots.length);
+  const body = layBody(farm, id, slots.length, named.length);
 
   const range = farm.ports.first !== farm.ports.last;
   const entry = direct ? (range ? 'direct_ranges' : 'direct') : range ? 'ranges' : 'farms';
@@ -183,7 +183,7 @@ function putMember(
   if (accepting) put(elements, 'accepting', mark, '');
 }
 
-function layBody(farm: Farm, id: number, slots: number): Body {
+function layBody(farm: Farm, id: number, slots: number, members: number): Body {
   const family = familyOf(farm.vip);
   const mode = farm.mode === 'direct' ? 'direct' : 'nat';
   const client = family === 4 ? 'ip saddr' : 'ip6 saddr';
@@ -193,8 +193,9 @@ function layBody(farm: Farm, id: number, slots: number): Body {
     farm.scheduler === 'source-hash'
       ? `meta mark set jhash ${client} mod ${slots} seed 0x${HASH_SEED.toString(16)} offset ${base}`
       : `meta mark set numgen inc mod ${slots} offset ${base}`;
-  // A direct flow that nothing remembers cannot be joined in the middle unless its client's hash leads back to its server.
-  const strict = mode === 'direct' && (farm.scheduler === 'wrr' || farm.affinity > 0);
+  // A direct flow that nothing remembers can be joined in the middle only where there is no choice: its client's hash leads back to its
+  // server, or there is but one, which may have roamed here with the flow (and itself resets one that is not its own).
+  const strict = mode === 'direct' && members > 1 && (farm.scheduler === 'wrr' || farm.affinity > 0);
   const rules = [
     ...(strict ? ['tcp flags & (fin | syn | rst | ack) != syn goto refuse'] : []),
     ...(slots === 0

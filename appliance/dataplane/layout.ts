@@ -8,14 +8,15 @@
  * so that routing finds the server, by a host route through the server itself as gateway (routes.ts): the gateway, not the
  * destination, then says whose MAC it is, and `direct_restore` can put the VIP back as the packet leaves. So it does not matter whether
  * the VIP is an address of this host, and there is one rule and one table for all. Which server a flow has is remembered in tcp4, udp4.
- * A VIP that has just lost its last direct farm stays in late_vips4 for a minute, so that its flows are still met and reset.
+ * A VIP that has just lost its last direct farm stays in late_vips4 for a minute, so that its flows are still met and reset; not so when
+ * its server has roamed: what still comes goes after it.
  * A process on this host itself reaches a direct farm only if the VIP is no address here (else it would be its own source).
  * A flow of ours whose server is no longer in `live` is dead: TCP is reset in both directions, UDP dropped (direct: moved).
  */
 import { FARM_MASK, OWNER, OWNER_MASK } from './mark.ts';
 
 /** Raised with every change of this text or of farm.ts that an older daemon's table does not fit. */
-export const LAYOUT = 3;
+export const LAYOUT = 4;
 export const TABLE = 'inet bivouac';
 /** Packets with this mark (farm 0, which is none) are the driver's own probes to clients of dead servers (cut.ts): conntrack must not see them. */
 export const PROBE_MARK = OWNER + 0xb1;
@@ -142,6 +143,7 @@ ${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} red
 		ip daddr set meta mark map @servers4 accept
 		delete @tcp4 { ${flowOf('tcp')} : meta mark }
 		tcp flags & (fin | syn | rst | ack) == syn goto direct_dispatch
+		jump direct_dispatch
 		goto refuse
 	}
 	chain direct_udp {

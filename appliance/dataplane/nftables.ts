@@ -6,12 +6,14 @@ import { sameFarm } from '../desired/alike.ts';
 import type { Driver } from '../desired/driver.ts';
 import type { Farm, FarmKey, WantedDataplane } from '../desired/wanted.ts';
 import type { Log } from '../host/ports.ts';
+import { bindingKey } from '../registry/elsewhere.ts';
 import type { Reached as ReachedState } from '../registry/state.ts';
 import { Table } from '../registry/table.ts';
 import { adopt } from './adopt.ts';
 import { encode } from './batch.ts';
 import { countConnections } from './connections.ts';
 import type { Cutter, Flows } from './cut.ts';
+import { memberName } from './farm.ts';
 import { renderLayout, TABLE } from './layout.ts';
 import { farmOfMark, indexOfMark } from './mark.ts';
 import type { Nft, NftBatches } from './nft.ts';
@@ -65,6 +67,7 @@ class Nftables implements NftablesDriver {
   /** Undefined until the kernel was looked at. */
   private reached: Reached | undefined;
   private vips: Table<Address, true> = Table.empty();
+  private partings: WantedDataplane['partings'] = Table.empty();
   /** The farms of the last apply, refused ones included, to compare the next with. */
   private last: Table<FarmKey, Farm> = Table.empty();
   private counts: ReachedState['farms'] = Table.empty();
@@ -92,6 +95,7 @@ class Nftables implements NftablesDriver {
     if (first) await this.start();
     this.due = [...this.due, ...planVips(this.vips, wanted.vips)];
     this.vips = wanted.vips;
+    this.partings = wanted.partings;
     const units = this.differing(wanted.farms);
     this.failed.clear();
     for (let at = 0; at < units.length; at += BATCH) {
@@ -189,7 +193,7 @@ class Nftables implements NftablesDriver {
     const steps: Step[] = [];
     const plans: FarmPlan[] = [];
     for (const { key, farm } of units) {
-      const plan = planFarm(key, farm, reached);
+      const plan = planFarm(key, farm, reached, this.parted(this.last.get(key)));
       ({ reached } = plan);
       plans.push(plan);
       steps.push(...plan.steps);
@@ -250,6 +254,13 @@ class Nftables implements NftablesDriver {
     }
     const text = this.lead + render(steps);
     return text === '' ? { ok: true, error: '' } : this.nft.run(text);
+  }
+
+  /** Members of a farm as it was, by name, whose server has left with its flows. */
+  private parted(farm: Farm | undefined): ReadonlySet<string> | undefined {
+    if (farm === undefined || this.partings.size === 0) return undefined;
+    const left = farm.members.filter(({ server }) => this.partings.has(bindingKey(farm.vip, server)));
+    return new Set(left.map(member => memberName(farm, member)));
   }
 
   private alive(mark: number): boolean {

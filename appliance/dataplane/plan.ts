@@ -47,7 +47,7 @@ export type Step =
   | { readonly do: 'drop-chains'; readonly id: number; readonly affinity: boolean }
   | { readonly do: 'drop-affinity'; readonly id: number };
 
-/** A member that is gone: the flows with this mark are to be cut. */
+/** A member that is gone, and its flows with it: those with this mark are to be cut. */
 export interface Death {
   readonly mark: number;
   readonly transport: Transport;
@@ -65,8 +65,13 @@ export interface FarmPlan {
   readonly problem: string | undefined;
 }
 
-/** The steps that bring one farm from what was reached to `farm` (undefined: out). */
-export function planFarm(key: FarmKey, farm: Farm | undefined, reached: Reached): FarmPlan {
+/** The steps that bring one farm from what was reached to `farm` (undefined: out). `parted`: members, by name, that leave with their flows. */
+export function planFarm(
+  key: FarmKey,
+  farm: Farm | undefined,
+  reached: Reached,
+  parted: ReadonlySet<string> = NONE_PARTED,
+): FarmPlan {
   const before = reached.farms.get(key);
   const problem = farm && refusal(farm);
   const wanted = problem === undefined ? farm : undefined;
@@ -85,7 +90,14 @@ export function planFarm(key: FarmKey, farm: Farm | undefined, reached: Reached)
   const next = wanted && layFarm(wanted, id, indices, members);
   const old = before && foundOf(before, next);
   const elements = old?.become ?? (next && elementsOf(next));
-  const directs = countDirect(reached.directs, old?.elements, elements);
+  const transport = key.split('|')[1] as Transport;
+  const mode = isDirect(old?.elements) ? 'direct' : 'nat';
+  const deaths: Death[] = [];
+  for (const [name, index] of before?.indices ?? [])
+    if (!indices.has(name) && !(mode === 'direct' && parted.has(name)))
+      deaths.push({ mark: baseOf(id) + index, transport, mode });
+
+  const directs = countDirect(reached.directs, old?.elements, elements, deaths.length > 0);
   const steps: Step[] = [];
   if (next && next.body.tag !== old?.tag) {
     const { body } = next;
@@ -95,12 +107,6 @@ export function planFarm(key: FarmKey, farm: Farm | undefined, reached: Reached)
   steps.push(...difference(old?.elements ?? NONE, elements ?? NONE), ...directs.steps);
   if (old && !next) steps.push({ do: 'drop-chains', id, affinity: old.affinity });
   if (old?.affinity && !next?.body.affinity) steps.push({ do: 'drop-affinity', id });
-
-  const deaths: Death[] = [];
-  const transport = key.split('|')[1] as Transport;
-  const mode = isDirect(old?.elements) ? 'direct' : 'nat';
-  for (const [name, index] of before?.indices ?? [])
-    if (!indices.has(name)) deaths.push({ mark: baseOf(id) + index, transport, mode });
 
   return {
     steps,
@@ -125,6 +131,7 @@ export function planVips(before: Table<Address, true>, wanted: Table<Address, tr
 }
 
 const NONE: Elements = new Map();
+const NONE_PARTED: ReadonlySet<string> = new Set();
 const NOBODY: ReadonlyMap<string, number> = new Map();
 
 /** What is in the kernel of a farm. */
@@ -174,11 +181,15 @@ function difference(before: Elements, after: Elements): Step[] {
   return steps;
 }
 
-/** The VIPs and servers with at least one direct farm, told from the elements of a farm before and after. */
+/**
+ * The VIPs and servers with at least one direct farm, told from the elements of a farm before and after. `late`: a VIP that has none
+ * any more is to be met for a while.
+ */
 function countDirect(
   table: Table<string, number>,
   before: Elements | undefined,
   after: Elements | undefined,
+  late: boolean,
 ): {
   readonly table: Table<string, number>;
   readonly steps: readonly Step[];
@@ -192,7 +203,8 @@ function countDirect(
     const [kind, address] = use.split(' ') as [string, Address];
     if (kind === 'via') routes[there ? 'add' : 'remove'].push(address);
     else steps.push({ do: there ? 'add' : 'delete', element: `direct_vips4 ${address}`, data: '' });
-    if (kind === 'vip' && !there) steps.push({ do: 'add', element: `late_vips4 ${address}`, data: '' });
+    if (kind === 'vip' && !there && late)
+      steps.push({ do: 'add', element: `late_vips4 ${address}`, data: '' });
   };
   for (const use of gone) {
     if (come.has(use)) continue;

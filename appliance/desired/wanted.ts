@@ -31,8 +31,8 @@ export interface Member {
 }
 
 /**
- * The servers behind one range of ports of a VIP. A member that is taken out of `members` is dead: its established flows are
- * cut at once (TCP reset towards the client, conntrack entry gone). A farm with no member that accepts refuses new flows
+ * The servers behind one range of ports of a VIP. A member that is taken out of `members` is dead, unless `partings` has it: its
+ * established flows are cut at once (TCP reset towards the client, conntrack entry gone). A farm with no member that accepts refuses new flows
  * (TCP reset, ICMP port unreachable). A farm that leaves the table takes all of its flows with it.
  */
 export interface Farm {
@@ -54,7 +54,7 @@ export interface WantedDataplane {
   /** VIPs on which this manager answers anycast ARP over UDP itself, whatever farm claims the port. */
   readonly vips: Table<Address, true>;
   /**
-   * `vip|server` of members that left and whose flows live on elsewhere, or may: `moved`, the server has the VIP at another manager;
+   * `vip|server` of members that left and whose flows (in `direct` mode) live on elsewhere, or may: `moved`, the server has the VIP at another manager;
    * `lost`, it is silent and may be on its way. The flows of any other member that leaves are dead.
    */
   readonly partings: Table<BindingKey, Parting>;

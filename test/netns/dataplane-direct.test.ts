@@ -73,6 +73,29 @@ describe.each([
     stays.socket.destroy();
   });
 
+  test('a server that roams: its TCP flow goes on at the next appliance, and again here when it is back', async () => {
+    await driver.apply(farm([A]));
+    const talk = await cell.open();
+    expect(await driver.part(A)).toEqual([]);
+    // As if it had come to an appliance that has never heard of the flow, with another address.
+    cell.appliance.runSync('nft', ['flush', 'map', 'inet', 'bivouac', 'tcp4']);
+    const roamed = cell.servers.find(each => each.name === A)!.namespace;
+    roamed.ip('addr add 10.1.0.99/24 dev eth0');
+    await driver.apply(farm(['10.1.0.99']));
+    expect(await talk.echo('there')).toBe(true);
+    // Its flow is remembered by the address that it has no more.
+    expect(await driver.part('10.1.0.99')).toEqual([]);
+    roamed.ip('addr del 10.1.0.99/24 dev eth0');
+    await driver.apply(farm([A]));
+    expect(await talk.echo('and back')).toBe(true);
+    // One that nobody knows is reset by the server itself; with a choice of servers, by the appliance.
+    await driver.apply(farm([A, B]));
+    expect(await talk.echo()).toBe(true);
+    await driver.apply(farm([B]));
+    await poll(() => talk.ended, 1000, 'reset', 1);
+    expect(talk.ended).toBe('ECONNRESET');
+  });
+
   test('drain, affinity, refusal', async () => {
     await driver.apply(farm([A, B], { affinity: 30 }));
     const talk = await cell.open();

@@ -14,6 +14,7 @@ import type { NftablesDriver } from '../../appliance/dataplane/nftables.ts';
 import type { Farm, FarmKey, Member, WantedDataplane } from '../../appliance/desired/wanted.ts';
 import { createClock } from '../../appliance/host/clock.ts';
 import { createExec } from '../../appliance/host/exec.ts';
+import { bindingKey } from '../../appliance/registry/elsewhere.ts';
 import { Table } from '../../appliance/registry/table.ts';
 import { address } from '../../sdk/wire/address.ts';
 import type { ServerId } from '../../sdk/wire/model.ts';
@@ -118,6 +119,8 @@ export class Cell {
   /** A driver that acts in the appliance, as a daemon that starts there would. */
   async driver(): Promise<{
     apply: (...farms: Farm[]) => Promise<readonly string[]>;
+    /** Wants nothing any more; the servers have left with their flows. */
+    part: (...servers: string[]) => Promise<readonly string[]>;
     driver: NftablesDriver;
   }> {
     const host = { clock: createClock(), exec: createExec(), log: () => {} };
@@ -125,6 +128,8 @@ export class Cell {
     return {
       driver,
       apply: (...farms) => inside(this.appliance, async () => (await driver.apply(wanted(farms))).problems),
+      part: (...servers) =>
+        inside(this.appliance, async () => (await driver.apply(wanted([], [], servers))).problems),
     };
   }
 
@@ -272,8 +277,15 @@ export function farm(
   };
 }
 
-export const wanted = (farms: readonly Farm[], vips: readonly string[] = []): WantedDataplane => ({
+/** `parted`: servers (as farm() names them) that left the VIP with their flows. */
+export const wanted = (
+  farms: readonly Farm[],
+  vips: readonly string[] = [],
+  parted: readonly string[] = [],
+): WantedDataplane => ({
   farms: Table.from(farms.map(each => [each.key, each])),
   vips: Table.from(vips.map(vip => [address(vip), true as const])),
-  partings: Table.empty(),
+  partings: Table.from(
+    parted.map(server => [bindingKey(VIP, server as ServerId), { why: 'moved' as const, at: 0 }]),
+  ),
 });
