@@ -4,6 +4,7 @@
 import { questionOf } from '../../sdk/client/question.ts';
 import { managerAddress } from '../../sdk/server/register.ts';
 import { leasePlans, type ServiceOptions } from '../../sdk/server/service.ts';
+import type { Identity } from '../../sdk/transport/environment.ts';
 import { parseAddress } from '../../sdk/wire/address.ts';
 import type { Check, Forward, ForwardMode } from '../../sdk/wire/model.ts';
 import type { Fault } from '../config/faults.ts';
@@ -31,7 +32,7 @@ export interface AgentConfig {
   readonly name: string | undefined;
   readonly manager: readonly string[] | undefined;
   /** Paths as they are written. */
-  readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string } | undefined;
+  readonly tls: Identity | undefined;
   readonly addresses: readonly string[];
   readonly heartbeat: number | undefined;
   readonly report: number;

@@ -94,5 +94,5 @@ export async function agent(args: string[]): Promise<number> {
 function readIdentity({ tls }: AgentConfig, directory: string): Identity | undefined {
   if (tls === undefined) return undefined;
   const read = (path: string): string => readFileSync(resolve(directory, path), 'utf8');
-  return { ca: read(tls.ca), certificate: read(tls.certificate), key: read(tls.key) };
+  return { ...tls, ca: read(tls.ca), certificate: read(tls.certificate), key: read(tls.key) };
 }

@@ -115,7 +115,10 @@ function readConfig(file: string, log: Log): Config | undefined {
 function secretsOf(file: string, { tls, routing }: Config): Secrets {
   const read = (path: string): string => readFileSync(resolve(dirname(file), path), 'utf8');
   return {
-    tls: tls && { ca: read(tls.ca), certificate: read(tls.certificate), key: read(tls.key) },
+    tls: tls && {
+      ...{ ca: read(tls.ca), certificate: read(tls.certificate), key: read(tls.key) },
+      validity: tls.validity,
+    },
     revoked: tls?.crl === undefined ? new Set() : revokedBy(tls.crl, read(tls.crl), read(tls.ca)),
     ospfKey: routing.password === undefined ? undefined : read(routing.password).trim(),
   };

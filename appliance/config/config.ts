@@ -31,6 +31,7 @@ export interface Config {
         readonly certificate: string;
         readonly key: string;
         readonly crl?: string;
+        readonly validity: 'ignore' | 'enforce';
       }
     | undefined;
   readonly plain: boolean;

@@ -24,7 +24,16 @@ const MAY: Record<string, readonly string[]> = {
   'appliance/pki': ['appliance/registry', 'ports'],
   'appliance/operator': ['appliance/registry', 'appliance/desired', 'appliance/config', 'ports'],
   'appliance/notifier': ['appliance/responder', 'appliance/registry', 'appliance/pki', 'ports'],
-  'appliance/notices': ['appliance/notifier', 'appliance/registry', 'appliance/pki', 'ports'],
+  'appliance/notices': [
+    'appliance/notifier',
+    'appliance/responder',
+    'appliance/registry',
+    'appliance/pki',
+    'ports',
+  ],
+  'appliance/roaming': ['appliance/registry', 'ports'],
+  'appliance/dhcp': ['appliance/config', 'ports'],
+  'appliance/redirector': ['appliance/desired', 'appliance/registry', 'ports'],
   'appliance/agent': ['sdk', 'ports', 'appliance/config', 'ajv'],
   'appliance/host': ['sdk', 'appliance/registry', 'ports', 'node:', 'cap', 'raw-socket', 'koffi', 'conf'],
 };
