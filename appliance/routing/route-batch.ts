@@ -13,7 +13,7 @@ import { hopOf, OURS } from './kernel-form.ts';
 import type { Step } from './plan.ts';
 
 /** Messages to send at once, and the sequence number whose answer ends them. */
-export interface RouteBatch {
+interface RouteBatch {
   readonly bytes: Uint8Array;
   readonly last: number;
   readonly count: number;
