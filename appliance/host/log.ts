@@ -19,6 +19,8 @@ export const LOG_BUDGET = { burst: 50, perSecond: 5, summaryEvery: 10_000 as Mil
 /** Events with a budget of their own; the code has far fewer names than this. Those beyond share one. */
 const NAMES_LIMIT = 1_000;
 
+const OTHER = 'other';
+
 interface Budget {
   tokens: number;
   at: Millis;
@@ -37,17 +39,23 @@ export interface LogOptions {
 
 /** A log that writes each event once, cuts long fields, drops what looks like a secret, and counts what it had to suppress. */
 export function createLog({ clock, write, terminal, level: least }: LogOptions): Log {
-  const budgets = new Map<string, Budget>();
+  /** By level, then by event; `size` counts them all. */
+  const budgets = new Map<LogLevel, Map<string, Budget>>();
+  let size = 0;
   const line = (level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): void =>
     write(
       terminal
         ? `${clock.wall().slice(11, 23)} ${level.padEnd(7)} ${event}${renderFields(fields)}\n`
         : `<${SEVERITY[level]}>${event}${renderFields(fields)}\n`,
     );
-  const budgetOf = (name: string): Budget => {
-    const key = budgets.has(name) || budgets.size < NAMES_LIMIT ? name : 'other';
-    const budget = budgets.get(key) ?? { tokens: LOG_BUDGET.burst, at: clock.now(), suppressed: 0 };
-    budgets.set(key, budget);
+  const budgetOf = (level: LogLevel, event: string): Budget => {
+    const known = budgets.get(level)?.get(event);
+    if (known !== undefined) return known;
+    if (size >= NAMES_LIMIT && event !== OTHER) return budgetOf('error', OTHER);
+    const budget = { tokens: LOG_BUDGET.burst, at: clock.now(), suppressed: 0 };
+    const events = budgets.get(level) ?? new Map<string, Budget>();
+    budgets.set(level, events.set(event, budget));
+    size++;
     return budget;
   };
   const summarize = (level: LogLevel, event: string, budget: Budget): void => {
@@ -56,7 +64,7 @@ export function createLog({ clock, write, terminal, level: least }: LogOptions):
   };
   return (level, event, fields = {}) => {
     if (SEVERITY[level] > SEVERITY[least]) return;
-    const budget = budgetOf(`${level} ${event}`);
+    const budget = budgetOf(level, event);
     const now = clock.now();
     const earned = ((now - budget.at) / 1_000) * LOG_BUDGET.perSecond;
     budget.tokens = Math.min(LOG_BUDGET.burst, budget.tokens + earned);

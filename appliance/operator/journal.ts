@@ -25,7 +25,8 @@ export interface Journal {
 
 export function createJournal(clock: Clock): Journal {
   const ring: Entry[] = [];
-  const counts = new Map<string, number>();
+  /** By kind, then by code: in a crowd no text is put together for each of thousands a second. */
+  const counts = new Map<string, Map<string, number>>();
   let oldest = 0;
   let number = 0;
   return {
@@ -33,10 +34,16 @@ export function createJournal(clock: Clock): Journal {
       const entry = { number: ++number, at: clock.wall(), time: clock.now(), decision };
       if (ring.length < KEPT) ring.push(entry);
       else ring[oldest++ % KEPT] = entry;
-      const key = `${decision.kind} ${decision.reason.code}`;
-      counts.set(key, (counts.get(key) ?? 0) + 1);
+      const { code } = decision.reason;
+      const codes = counts.get(decision.kind) ?? new Map<string, number>();
+      counts.set(decision.kind, codes.set(code, (codes.get(code) ?? 0) + 1));
     },
     entries: () => [...ring.slice(oldest % KEPT), ...ring.slice(0, oldest % KEPT)],
-    counts,
+    get counts() {
+      const all = new Map<string, number>();
+      for (const [kind, codes] of counts)
+        for (const [code, count] of codes) all.set(`${kind} ${code}`, count);
+      return all;
+    },
   };
 }
