@@ -75,7 +75,7 @@ export interface Config {
     readonly ring: number;
   };
   readonly dhcp: readonly DhcpCell[];
-  readonly roaming: { readonly dhcp: boolean; readonly vips: readonly PoolRange[] | undefined };
+  readonly roaming: { readonly dhcp: boolean; readonly vips: readonly PoolRange[] };
   readonly notices: {
     readonly interfaces: readonly string[];
     readonly peers: readonly Endpoint[];

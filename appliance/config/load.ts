@@ -58,7 +58,7 @@ type Raw = Omit<Config, Written> & {
   static: { vip: string; holder?: string }[];
   damping: NonNullable<Config['damping']> & { enabled: boolean };
   dhcp: (Omit<DhcpCell, 'range'> & { range: string })[];
-  roaming: { dhcp: boolean; vips?: string[] };
+  roaming: { dhcp: boolean; vips: string[] };
   notices: Omit<Config['notices'], 'peers' | 'addresses' | 'groups'> & {
     peers: string[];
     addresses: string[];
@@ -77,7 +77,7 @@ function finish(raw: Raw): Config {
     static: raw.static.map(({ vip, holder }) => ({ vip: parseAddress(vip)!, holder })),
     damping: raw.damping.enabled ? raw.damping : undefined,
     dhcp: raw.dhcp.map(cell => ({ ...cell, range: parseRange4(cell.range)! })),
-    roaming: { ...raw.roaming, vips: raw.roaming.vips?.map(poolOf) },
+    roaming: { ...raw.roaming, vips: raw.roaming.vips.map(poolOf) },
     notices: {
       ...raw.notices,
       peers: raw.notices.peers.map(text => parseEndpoint(text)!),

@@ -6,7 +6,7 @@ import type { Config } from './config.ts';
 /** Keys that are read once, at the start: sockets are bound, links opened, drivers made with them. */
 const FIXED = [
   ...['name', 'state', 'listen', 'plain', 'access', 'health', 'dataplane', 'anycast', 'notices', 'operator'],
-  ...['routing.driver', 'routing.kind', 'sessions.servers', 'sessions.perAddress'],
+  ...['roaming.dhcp', 'routing.driver', 'routing.kind', 'sessions.servers', 'sessions.perAddress'],
 ];
 
 /** The configuration to go on with: `next`, but for what needs a restart (named) as it is in `running`. */

@@ -45,6 +45,12 @@ export type Event =
       readonly servers: readonly ServerRecord[];
     }
   | HeardEvent
+  /** DHCP showed by what a registered server's host is known: hints for peers, at most 4 of 1…32 bytes each. */
+  | {
+      readonly type: 'host-seen';
+      readonly server: ServerId;
+      readonly hosts: readonly Uint8Array[];
+    }
   /** Time passed: leases and waits are looked at. */
   | { readonly type: 'tick' }
   /** SIGTERM: withdraw everything. */

@@ -53,6 +53,8 @@ function handle(state: State, config: RegistryConfig, event: Event, now: Millis)
       return silence(state, now, event.manager);
     case 'peer-gone':
       return forgetPeer(state, config, now, event.manager);
+    case 'host-seen':
+      return noteHosts(state, event);
     case 'tick':
       return pass(state, config, now);
     case 'stop':
@@ -61,6 +63,13 @@ function handle(state: State, config: RegistryConfig, event: Event, now: Millis)
         decisions: [{ kind: 'stopping', reason: reason('stop', 'asked to stop: everything is withdrawn') }],
       };
   }
+}
+
+/** Nothing is decided by it: peers are told, and may know the server by it when it comes to them. */
+function noteHosts(state: State, { server, hosts }: Extract<Event, { type: 'host-seen' }>): Step {
+  const record = state.servers.get(server);
+  if (record === undefined) return { state, decisions: [] };
+  return { state: { ...state, servers: state.servers.with(server, { ...record, hosts }) }, decisions: [] };
 }
 
 function handleMessage(

@@ -59,6 +59,17 @@ export interface ResponderOptions {
   readonly onConflict?: (conflict: ArpConflict, sentence: string) => void;
 }
 
+/** An invitation that is ready to go. */
+export interface UnaskedInvitation {
+  readonly message: Uint8Array;
+  /** Where it is to come from. */
+  readonly from: Address;
+  /** UDP, at both ends. */
+  readonly port: number;
+  /** By way of the kernel; nothing happens as long as `from` has no socket yet. */
+  send(): void;
+}
+
 export interface Responder {
   /** What is answered from now on. Before the first call nothing is answered. */
   setDirectory(directory: WantedDirectory): void;
@@ -67,6 +78,11 @@ export interface Responder {
   /** The manager has another key, and so another identity: its signer signs with that key already. */
   setManager(manager: ManagerId): void;
   readonly counters: ResponderCounters;
+  /**
+   * An unasked invitation for a server at `to`, which was seen on the interface `link`; undefined when this manager has no address
+   * there.
+   */
+  invitation(to: Address, link: string): UnaskedInvitation | undefined;
   /** VIPs that another station claims now, on all links together. */
   conflicts(): readonly StandingConflict[];
   close(): void;
@@ -190,6 +206,10 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
       for (const { key, after } of wanted.changesSince(vips)) (after ? taken : given).push(key);
       vips = wanted;
       for (const link of opened) link.keeper?.change(taken, given);
+    },
+    invitation(to, link) {
+      const unasked = solicitor.unasked(to, link);
+      return unasked && { ...unasked, port, send: () => sockets.send(unasked.message, unasked.from, to) };
     },
     conflicts: () => opened.flatMap(link => link.keeper?.conflicts() ?? []),
     close() {

@@ -79,6 +79,12 @@ export class Solicitor {
     this.waiting.add(timer);
   }
 
+  /** An invitation that nobody asked for (nonce zero), to a server at `to` whose DHCP was seen on `link`. */
+  unasked(to: Address, link: string): { readonly message: Uint8Array; readonly from: Address } | undefined {
+    const from = this.addressTowards(to, undefined) ?? this.addressOn(link);
+    return from && { from, message: this.invite(new Uint8Array(8), from) };
+  }
+
   close(): void {
     for (const timer of this.waiting) timer.cancel();
     this.waiting.clear();
@@ -89,8 +95,6 @@ export class Solicitor {
     source: Address,
     zone: string | undefined,
   ): Uint8Array | 'malformed' | 'version' | 'foreign' {
-    const { manager } = this;
-    const { name, registration } = this.options;
     try {
       const message = decodeAnycast(bytes);
       if (message.type !== 'solicit') return 'malformed';
@@ -98,21 +102,27 @@ export class Solicitor {
       if (oldest > VERSION.newest || newest < VERSION.oldest) return 'version';
       const own = this.addressTowards(source, zone);
       if (own === undefined) return 'foreign';
-      const invite = encodeAnycast({
-        type: 'invite',
-        nonce: message.nonce,
-        manager,
-        name,
-        address: registration.address ?? own,
-        port: registration.port,
-        tls: registration.tls,
-      });
+      const invite = this.invite(message.nonce, own);
       // Its address is not proven, so it gets no more bytes than it sent (docs/protocol.md has it pad).
       return invite.length <= bytes.length ? invite : 'malformed';
     } catch (error) {
       if (error instanceof WireError) return 'malformed';
       throw error;
     }
+  }
+
+  private invite(nonce: Uint8Array, own: Address): Uint8Array {
+    const { manager } = this;
+    const { name, registration } = this.options;
+    const { address = own, port, tls } = registration;
+    return encodeAnycast({ type: 'invite', nonce, manager, name, address, port, tls });
+  }
+
+  /** The manager's first IPv4 address on an access link: towards whoever is behind a relay there. */
+  private addressOn(name: string): Address | undefined {
+    const { links, isVip } = this.options;
+    const link = links().find(candidate => candidate.name === name);
+    return link?.addresses.find(({ address }) => !address.includes(':') && !isVip(address))?.address;
   }
 
   /** The manager's address on the link on which `source` is: in the same prefix, or, for a link-local source, any of its family. */

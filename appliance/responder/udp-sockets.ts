@@ -89,6 +89,11 @@ export class UdpSockets {
     }
   }
 
+  /** Sends one datagram to this port of `to`, from one of the host's own addresses. */
+  send(bytes: Uint8Array, from: Address, to: Address): void {
+    this.sockets.get(from)?.send(bytes, this.port, to);
+  }
+
   close(): void {
     this.closed = true;
     for (const socket of this.sockets.values()) socket?.close();

@@ -1,0 +1,65 @@
+/**
+ * Unasked invitations (docs/protocol.md, DHCP): to a known server's new address, again and again in growing distances, because nobody
+ * knows when its host has taken the address.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import type { Clock, Millis, Timer } from '../host/ports.ts';
+
+/** The first distance; each is twice the one before, and what would leave after the end does not. */
+export const FIRST_AFTER: Millis = 5;
+export const INVITE_FOR: Millis = 2_000;
+/** Addresses that are invited at once. */
+export const MOST_INVITED = 256;
+/** An address is not invited anew, but by a lease granted after one was asked for, before this has passed. */
+const PAUSE: Millis = 1_000;
+
+export type Begun = 'began' | 'began-again' | 'under-way' | 'too-many';
+
+interface Series {
+  readonly began: Millis;
+  readonly rank: number;
+  timer: Timer;
+}
+
+export class Invitations {
+  private readonly clock: Clock;
+  private readonly series = new Map<Address, Series>();
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /**
+   * Sends until `done` says so, or the time is over. One of greater `rank` (a lease granted, after it was asked for) replaces what is
+   * under way to this address.
+   */
+  begin(address: Address, rank: number, send: () => void, done: () => boolean): Begun {
+    const before = this.series.get(address);
+    const now = this.clock.now();
+    if (before !== undefined && before.rank >= rank && now - before.began < PAUSE) return 'under-way';
+    if (before === undefined && this.series.size >= MOST_INVITED) return 'too-many';
+    before?.timer.cancel();
+    const step = (wait: Millis): Timer =>
+      this.clock.after('invite-again', wait, () => {
+        if (done() || this.clock.now() - now > INVITE_FOR) {
+          this.series.delete(address);
+          return;
+        }
+        send();
+        series.timer = step(wait * 2);
+      });
+    const series: Series = { began: now, rank, timer: step(FIRST_AFTER) };
+    this.series.set(address, series);
+    return before === undefined ? 'began' : 'began-again';
+  }
+
+  /** Addresses that are being invited. */
+  get size(): number {
+    return this.series.size;
+  }
+
+  close(): void {
+    for (const { timer } of this.series.values()) timer.cancel();
+    this.series.clear();
+  }
+}
