@@ -73,12 +73,13 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   'receive-interval': '300',
 };
 
-/** What takes a line out. Of OSPFv3's authentication FRR wants to hear all again. */
+/** What takes a line out. Of OSPFv3's authentication FRR wants to hear all again, of the grace period nothing. */
 function without(line: string): string {
   const setting = settingOf(line);
   const usual = DEFAULTS[setting];
   if (usual !== undefined) return `${setting} ${usual}`;
   if (line.startsWith('no ')) return line.slice(3);
+  if (line.startsWith('graceful-restart grace-period ')) return 'no graceful-restart';
   return `no ${setting === 'ipv6 ospf6 authentication' ? line : setting}`;
 }
 

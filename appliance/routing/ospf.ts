@@ -20,7 +20,8 @@ const OSPF6_TIMERS = ['timers lsa min-arrival 0', 'timers throttle spf 0 0 50'];
 
 /**
  * Graceful restart (RFC 3623), both as who restarts, after `graceful-restart prepare ip ospf` was said to ospfd, and as who helps a
- * neighbour that does. Strict checking would end it with any change of the network, and VIPs come and go.
+ * neighbour that does. Strict checking would end it with any change of the network, and VIPs come and go. Not for OSPFv3: after such a
+ * restart ospf6d 8.4.4 originates no new external route.
  */
 const GRACEFUL = [
   'capability opaque',

@@ -37,6 +37,9 @@ it.each([
     await frr.apply(routes(['10.50.0.1', '10.50.0.2']));
     await untilLearned(c, '10.50.0.2', true, 20_000);
     expect(seen.stdout()).not.toContain('10.50.0.1');
+    // What was out before the restart is still its own: it can be taken back.
+    await frr.apply(routes(['10.50.0.2']));
+    await untilLearned(c, '10.50.0.1', false, 10_000);
     await ping.stop('SIGINT');
     expect(ping.stdout()).toContain(' 0% packet loss');
   } finally {
