@@ -2,32 +2,31 @@
  * The composition root of `bivouac run`: reads as the picture in docs/architecture.md.
  */
 import type { Address } from '../sdk/wire/address.ts';
+import type { ManagerId, ServerId } from '../sdk/wire/model.ts';
 import type { Config } from './config/config.ts';
-import { poolPrefixes } from './config/pools.ts';
 import { takeOver } from './config/restart.ts';
 import { capabilities } from './dataplane/capabilities.ts';
 import type { Driver } from './desired/driver.ts';
-import { metricFor, metricsOf } from './desired/metric.ts';
+import { metricFor } from './desired/metric.ts';
 import type { Wanted, WantedDataplane, WantedRoutes } from './desired/wanted.ts';
+import { dataplaneDriver, routeSettings, routingDriver } from './drivers.ts';
 import { createProbes } from './health/probes.ts';
 import { createHealth } from './health/scheduler.ts';
 import type { Host, Http, OpenVty, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
 import { createLoop } from './loop.ts';
+import { createMission, type MissionHost } from './mission.ts';
 import { createJournal } from './operator/journal.ts';
 import { listenLocal } from './operator/local.ts';
 import { logDecision } from './operator/log.ts';
 import { createProblems } from './operator/problems.ts';
 import { ROUTED, type Sight } from './operator/views.ts';
 import { webAnswer } from './operator/web.ts';
-import { createPassive, createPassiveDataplane } from './reconciler/passive.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import type { Event } from './registry/events.ts';
 import { heartbeatOf } from './registry/servers.ts';
 import type { Reached } from './registry/state.ts';
 import { emptyState } from './registry/update.ts';
 import { createResponder } from './responder/responder.ts';
-import { createChangeMemory } from './routing/change-file.ts';
-import { createFrr, type Frr } from './routing/frr.ts';
 import type { RouteSocket } from './routing/route-batch.ts';
 import { rulesOf } from './rules.ts';
 import { createLeaseSignatures } from './sessions/lease-signatures.ts';
@@ -51,7 +50,9 @@ export interface ManagerHost extends Host {
   /** The signer of a private key in PEM; throws when it cannot be one. */
   readonly signerOf: (pem: string) => Signer;
   readonly verify: Verify;
-  readonly identify: Parameters<typeof createSessions>[0]['identify'];
+  readonly identify: (publicKey: Uint8Array) => ServerId & ManagerId;
+  readonly inspectorOf: MissionHost['inspectorOf'];
+  readonly derOf: MissionHost['derOf'];
   readonly secrets: Secrets;
 }
 
@@ -73,6 +74,8 @@ export interface Manager {
 
 /** How often what waits is looked at. */
 const TICK = 500;
+const SUPERSEDED = { code: 'superseded', sentence: 'a newer session of the same server replaced it' };
+
 /** How long a stop waits for each step of the withdrawal. */
 const STOP_STEP = 3000;
 
@@ -101,7 +104,11 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
 
   const journal = createJournal(clock);
   const persistence = createPersistence(host.store, clock, log, emptyState());
-  const leases = createLeaseSignatures(signer, host.verify, log);
+  const mission = createMission({
+    ...{ host, config, credentials: secrets, signer: own },
+    emit: event => loop.dispatch(event),
+  });
+  const leases = createLeaseSignatures(signer, host.verify, log, () => mission.trust);
   /** Routing begins once the data plane has said what it carries, so that a restart withdraws nothing. */
   let carried = false;
   let listening = false;
@@ -114,10 +121,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       logDecision(log, decision);
       if (decision.reply) sessions.send(decision.reply.session, leases.signed(decision.reply.message));
       if (decision.end)
-        sessions.end(decision.end, {
-          code: 'superseded',
-          sentence: 'a newer session of the same server replaced it',
-        });
+        sessions.end(decision.end, decision.kind === 'server-moved' ? decision.reason : SUPERSEDED);
     },
     onDerived({ state, wanted }) {
       // Answers go out before the drivers take their milliseconds.
@@ -196,6 +200,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     // Routes that go do so before the data plane takes its milliseconds.
     if (carried) routing.want(wanted.routing);
     dataplane.want(wanted.dataplane);
+    mission.announce(wanted.notices);
     responder.setDirectory(wanted.directory);
     responder.setArp(wanted.arp);
   };
@@ -209,6 +214,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       entries: journal.entries(),
       health: health.status().map(status => healthRow(status, loop.state, clock.now())),
       problems: watch.all(),
+      peers: mission.peers(),
       conflicts: responder.conflicts(),
       routing: status && { ...status, conflicts: conflicts ?? [] },
     };
@@ -221,7 +227,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
           derived: () => loop.derived,
           now: () => clock.now(),
           journal,
-          families: () => familiesOfParts(sessions, health, responder),
+          families: () => familiesOfParts(sessions, health, responder, mission),
           serves: () => carried && listening,
           problems: watch,
         },
@@ -235,6 +241,8 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
   await dataplane.settled();
   loop.settle();
   await routing.settled();
+  loop.settle();
+  await mission.open();
   await sessions.listen();
   listening = true;
 
@@ -260,6 +268,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
         responder.setManager(own.id);
         log('notice', 'key-changed', { manager: own.id });
       }
+      await mission.renew(read, own);
       sessions.revoke(read.revoked);
       if (otherRouting !== undefined) {
         ({ driver: routes, frr } = otherRouting);
@@ -286,6 +295,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       if (config.stop === 'withdraw') persistence.note({ ...loop.state, servers: emptyState().servers });
       persistence.flush();
       await (config.stop === 'withdraw' ? within(clock, STOP_STEP, dataplane.release()) : dataplane.detach());
+      mission.close(config.stop === 'withdraw');
       responder.close();
       local.close();
       if (web) web.close();
@@ -294,60 +304,11 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
   };
 }
 
-function dataplaneDriver(config: Config, host: ManagerHost): Driver<WantedDataplane, Reached['farms']> {
-  if (config.dataplane.driver === 'nftables') return host.openDataplane({ anycastPort: config.anycast.port });
-  return createPassiveDataplane();
-}
-
-function routingDriver(
-  config: Config,
-  host: ManagerHost,
-  { ospfKey }: Secrets,
-): { readonly driver: Driver<WantedRoutes, Reached['routes']>; readonly frr?: Frr } {
-  if (config.routing.driver === 'none')
-    return { driver: createPassive(({ routes }: WantedRoutes) => routes) };
-  const { kind, sockets, tune, interfaces, area } = config.routing;
-  const frr = createFrr(
-    {
-      kind,
-      sockets,
-      tune,
-      metrics: metricsOf(config.routing),
-      prefixes: poolPrefixes(
-        config.pools,
-        config.static.map(entry => entry.vip),
-      ),
-      ...(interfaces.length > 0 && {
-        ospf: {
-          area,
-          interfaces,
-          ...(config.routing.hello !== undefined && { hello: config.routing.hello }),
-          ...(config.routing.bfd && { bfd: config.routing.bfd }),
-          ...(ospfKey !== undefined && { authentication: { keyId: 1, key: ospfKey } }),
-        },
-      }),
-    },
-    { ...host, changes: createChangeMemory(host.files, `${config.state}/frr-changes.json`) },
-  );
-  return { driver: frr, frr };
-}
-
 /** The address that invitations name: the first listener's, unless that is all addresses. */
 const registrationAddress = ({ listen }: Config): Address | undefined => {
   const { address } = listen[0]!;
   return address === '0.0.0.0' || address === '::' ? undefined : address;
 };
-
-/** All that the routing driver is made of, to see whether a reload changes any of it. */
-const routeSettings = ({ routing, pools, static: singles }: Config, { ospfKey }: Secrets): string =>
-  JSON.stringify([
-    routing,
-    poolPrefixes(
-      pools,
-      singles.map(entry => entry.vip),
-    ),
-    ospfKey,
-  ]);
 
 /** Waits for `work`, but no longer than `limit` ms. */
 const within = (clock: Host['clock'], limit: number, work: Promise<unknown>): Promise<void> =>

@@ -39,5 +39,5 @@ export const rulesOf = (
     roaming: { vips: config.roaming.vips, ...config.notices.limits },
     ...abilities,
   },
-  desired: { metric },
+  desired: { metric, announce: config.notices.interfaces.length + config.notices.peers.length > 0 },
 });

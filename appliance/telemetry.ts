@@ -4,6 +4,7 @@
 import type { CheckStatus } from './health/entry.ts';
 import type { Health } from './health/scheduler.ts';
 import type { Millis } from './host/ports.ts';
+import type { Mission } from './mission.ts';
 import { counterOf, type Family } from './operator/metrics.ts';
 import { age, type Row } from './operator/views.ts';
 import type { State } from './registry/state.ts';
@@ -11,7 +12,12 @@ import type { Responder } from './responder/responder.ts';
 import type { Sessions } from './sessions/sessions.ts';
 
 /** Metrics of the sessions, the checks and the responder. */
-export function familiesOfParts(sessions: Sessions, health: Health, responder: Responder): Family[] {
+export function familiesOfParts(
+  sessions: Sessions,
+  health: Health,
+  responder: Responder,
+  mission: Mission,
+): Family[] {
   const { counters } = sessions;
   const stats = health.stats();
   const { link, udp, solicit, arp, table } = responder.counters;
@@ -48,6 +54,12 @@ export function familiesOfParts(sessions: Sessions, health: Health, responder: R
       'Solicitations, ARP and full tables, by kind and outcome.',
       ['kind', 'outcome'],
       labelled({ solicit, arp, table }),
+    ),
+    counterOf(
+      'bivouac_notices_total',
+      'Notices, refreshes and repairs, by what became of them.',
+      ['outcome'],
+      new Map(Object.entries(mission.counters())),
     ),
     gauge('bivouac_vip_conflicts', 'VIPs that another station claims.', responder.conflicts().length),
   ];

@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { formatFault, loadConfig } from '../config/load.ts';
-import { readCertificate } from '../host/certificates.ts';
+import { derOf, inspectorOf, readCertificate } from '../host/certificates.ts';
 import { claim } from '../host/claim.ts';
 import { createClock } from '../host/clock.ts';
 import { createExec } from '../host/exec.ts';
@@ -160,6 +160,8 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
     signerOf: createSigner,
     verify,
     identify,
+    inspectorOf,
+    derOf,
     secrets,
   };
 }

@@ -8,6 +8,13 @@ const LEVELS: Partial<Record<Decision['kind'], LogLevel>> = {
   refused: 'warning',
   'server-lost': 'warning',
   'lease-expired': 'warning',
+  'lease-misused': 'error',
+  'lease-revoked': 'warning',
+  'limit-reached': 'error',
+  'peer-heard': 'notice',
+  'peer-silent': 'warning',
+  'peer-gone': 'notice',
+  'server-moved': 'notice',
   'lease-renewed': 'debug',
   restored: 'notice',
   stopping: 'notice',
@@ -22,8 +29,13 @@ const STATE_LEVELS: Readonly<Record<string, LogLevel>> = {
   draining: 'notice',
 };
 
-/** A station that has one of our VIPs takes its clients away. */
-const CONFLICT_LEVELS: Readonly<Record<string, LogLevel>> = { began: 'error', over: 'notice' };
+/** A station that has one of our VIPs takes its clients away; two servers with one VIP should never have been. */
+const CONFLICT_LEVELS: Readonly<Record<string, LogLevel>> = {
+  began: 'error',
+  over: 'notice',
+  yielded: 'error',
+  kept: 'error',
+};
 
 /** Logs one decision, at a level by its kind. */
 export function logDecision(log: Log, decision: Decision): void {

@@ -19,6 +19,7 @@ export function familiesOf({ state, wanted }: Derived, now: Millis): Family[] {
   const services = [...state.servers.values()].flatMap(server =>
     [...server.services.values()].map(record => ({ server, record })),
   );
+  const peers = [...state.elsewhere.peers.values()];
   return [
     gauge('bivouac_servers', 'Servers by session.', [
       [
@@ -41,6 +42,14 @@ export function familiesOf({ state, wanted }: Derived, now: Millis): Family[] {
     gauge('bivouac_routes', 'VIP routes, wanted and out.', [
       [{ state: 'wanted' }, wanted.routing.routes.size],
       [{ state: 'out' }, state.reached.routes.size],
+    ]),
+    gauge('bivouac_peers', 'Other managers of the mission, by whether they are heard.', [
+      [{ state: 'heard' }, peers.filter(peer => !peer.silent).length],
+      [{ state: 'silent' }, peers.filter(peer => peer.silent).length],
+    ]),
+    gauge('bivouac_bindings', 'VIPs and their servers, announced by this manager and by others.', [
+      [{ where: 'here' }, wanted.notices.bindings.size],
+      [{ where: 'elsewhere' }, state.elsewhere.count],
     ]),
     gauge(
       'bivouac_vip_score',

@@ -9,6 +9,7 @@ import { farmScore, serverScore } from '../registry/score.ts';
 import type { ServiceRecord } from '../registry/state.ts';
 import type { Entry } from './journal.ts';
 import { farmProblems } from './problems.ts';
+import { type PeerSight, peerRows, vipsElsewhere, whereIs } from './whereabouts.ts';
 
 /** One row: its columns in the order in which they are shown. */
 export type Row = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -24,6 +25,8 @@ export interface Sight {
   readonly problems: readonly string[];
   /** VIPs that another station on an access link claims. */
   readonly conflicts: readonly { readonly vip: string; readonly mac: string; readonly link: string }[];
+  /** What the notices know of other managers. */
+  readonly peers: readonly PeerSight[];
   /** What the routing driver knows of the network; undefined where nothing routes, or nobody asked. */
   readonly routing: RoutingSight | undefined;
 }
@@ -73,8 +76,9 @@ export const VIEWS = {
   },
   vips: ({ derived: { state, wanted }, conflicts }) => {
     const alarms = new Map(conflicts.map(({ vip, mac, link }) => [vip, `${mac} on ${link} claims it`]));
-    return [...state.vips.entries()].map(([vip, services]) => ({
+    const here = [...state.vips.entries()].map(([vip, services]) => ({
       vip,
+      where: whereIs(state, vip),
       score: farmScore(services.values()),
       servers: new Set([...services.values()].map(record => record.server)).size,
       up: [...services.values()].filter(record => record.state === 'up').length,
@@ -82,7 +86,9 @@ export const VIEWS = {
       names: [...new Set([...services.values()].map(record => record.spec.name))].join(','),
       alarm: alarms.get(vip) ?? '',
     }));
+    return [...here, ...vipsElsewhere(state)];
   },
+  peers: ({ derived: { state }, peers, now }) => peerRows(state, peers, now),
   leases: ({ derived: { state }, now }) =>
     [...state.leases.values()].flatMap(holders =>
       [...holders.values()].map(record => ({

@@ -3,20 +3,41 @@
  */
 import { leaseToSign } from '../../sdk/wire/lease.ts';
 import type { ManagerMessage } from '../../sdk/wire/messages.ts';
-import type { Lease } from '../../sdk/wire/model.ts';
+import type { Lease, ManagerId } from '../../sdk/wire/model.ts';
 import type { Log, Signer, Verify } from '../host/ports.ts';
+import type { Trust } from '../pki/trust.ts';
 import type { Event } from '../registry/events.ts';
 
 export interface LeaseSignatures {
   /** The message with its lease signed, if it has one. */
   signed(message: ManagerMessage): ManagerMessage;
-  /** The event with only those presented leases that this manager signed. */
+  /** The event with only those presented leases that this manager signed, or another one whose certificate came along. */
   verified(event: Event): Event;
 }
 
-export function createLeaseSignatures(signer: Signer, verify: Verify, log: Log): LeaseSignatures {
-  const isOurs = (lease: Lease): boolean =>
-    lease.issuer === signer.id && verify(signer.publicKey, leaseToSign(lease), lease.signature);
+/** `trust`: who is of the mission now; undefined = nobody but this manager is known to be. */
+export function createLeaseSignatures(
+  signer: Signer,
+  verify: Verify,
+  log: Log,
+  trust: () => Trust | undefined = () => undefined,
+): LeaseSignatures {
+  /** The keys of the managers that these certificates show, and this one's. */
+  const issuersOf = (certificates: readonly Uint8Array[]): ReadonlyMap<ManagerId, Uint8Array> => {
+    const keys = new Map<ManagerId, Uint8Array>([[signer.id, signer.publicKey]]);
+    for (const der of certificates) {
+      const judgement = trust()?.judge(der);
+      if (judgement === undefined) continue;
+      if ('fault' in judgement) log('warning', 'issuer-not-trusted', { ...judgement.fault });
+      else if (judgement.member.roles.includes('manager'))
+        keys.set(judgement.member.id, judgement.member.publicKey);
+    }
+    return keys;
+  };
+  const isSigned = (keys: ReadonlyMap<ManagerId, Uint8Array>, lease: Lease): boolean => {
+    const key = keys.get(lease.issuer);
+    return key !== undefined && verify(key, leaseToSign(lease), lease.signature);
+  };
   return {
     signed: message =>
       message.type === 'lease'
@@ -26,7 +47,8 @@ export function createLeaseSignatures(signer: Signer, verify: Verify, log: Log):
       if (event.type !== 'message' || event.message.type !== 'register' || event.message.leases.length === 0)
         return event;
       const { message } = event;
-      const leases = message.leases.filter(isOurs);
+      const keys = issuersOf(message.certificates ?? []);
+      const leases = message.leases.filter(lease => isSigned(keys, lease));
       if (leases.length < message.leases.length) {
         log('warning', 'lease-not-verified', {
           server: message.name,

@@ -12,6 +12,7 @@ import { type LeaseRecord, type ServerRecord, type ServiceRecord, serviceKey } f
 /** JSON Schema of every document's properties; `conf` checks it when it reads and when it writes. */
 export const DOCUMENT_SCHEMA = {
   version: { type: 'integer', const: 1 },
+  boot: { type: 'integer', minimum: 1 },
   leases: {
     type: 'array',
     items: {

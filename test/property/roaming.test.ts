@@ -24,7 +24,7 @@ type Action = { readonly pause: number } & (
   | { readonly do: 'heal' }
   | { readonly do: 'weather'; readonly loss: number; readonly duplicates: number; readonly delay: number }
   | { readonly do: 'crash'; readonly cell: number; readonly pause: number }
-  | { readonly do: 'restart'; readonly cell: number }
+  | { readonly do: 'restart'; readonly cell: number; readonly wiped: boolean }
 );
 
 const host = fc.nat({ max: HOSTS - 1 });
@@ -50,7 +50,7 @@ const trouble: fc.Arbitrary<Action> = fc.oneof(
     delay: fc.constantFrom(2, 30, 400),
   }),
   fc.record({ do: fc.constant('crash' as const), pause, cell }),
-  fc.record({ do: fc.constant('restart' as const), pause, cell }),
+  fc.record({ do: fc.constant('restart' as const), pause, cell, wiped: fc.boolean() }),
 );
 
 const ACTS: { readonly [K in Action['do']]: (world: World, step: Extract<Action, { do: K }>) => void } = {
@@ -66,7 +66,7 @@ const ACTS: { readonly [K in Action['do']]: (world: World, step: Extract<Action,
   heal: world => world.heal(),
   weather: (world, weather) => world.turn(weather),
   crash: (world, { cell }) => world.cells[cell]!.crash(),
-  restart: (world, { cell }) => world.cells[cell]!.restart(),
+  restart: (world, { cell, wiped }) => world.cells[cell]!.restart(wiped),
 };
 
 const perform = (world: World, step: Action): void =>

@@ -77,10 +77,10 @@ export class Cell {
     this.carried = false;
   }
 
-  /** It starts again with what it had stored. */
-  restart(): void {
+  /** It starts again with what it had stored, or (`wiped`) with nothing. */
+  restart(wiped = false): void {
     if (this.isUp) return;
-    const { leases, servers } = this.registry.state;
+    const { leases, servers } = wiped ? this.fresh().state : this.registry.state;
     this.registry = this.fresh();
     this.unsureUntil = this.world.now + GRACE + 700;
     this.start();

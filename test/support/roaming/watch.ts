@@ -69,6 +69,11 @@ export class Watch {
       else if (this.isQuiet(CONFLICT))
         holds(`${vip} shared ${cells}`, CONFLICT, () => `${vip} of ${servers.size} servers is at ${cells}`);
     }
+    for (const { isUp, wanted, routes, index } of this.world.cells) {
+      for (const { vip } of isUp ? wanted.notices.bindings.values() : [])
+        if (!routes.has(vip))
+          this.faults.push(`${this.world.now}: cell ${index} announces ${vip} with no route`);
+    }
     for (const key of this.since.keys()) if (!now.has(key)) this.since.delete(key);
   }
 

@@ -18,6 +18,7 @@ function sight(): { sight: Sight; vip: string } {
     sight: {
       ...{ derived: registry.derived, now: 300_000, entries: [], health: [], problems: [] },
       conflicts: [],
+      peers: [],
       routing: undefined,
     },
   };
@@ -37,7 +38,16 @@ test('services are shown with their state, since when, and why', () => {
 test('vips, leases and routes are shown', () => {
   const { sight: seen, vip } = sight();
   expect(VIEWS.vips(seen)).toEqual([
-    { vip, score: 500, servers: 2, up: 1, route: 'out', names: 'www.mission', alarm: '' },
+    {
+      vip,
+      where: 'here (2 servers)',
+      score: 500,
+      servers: 2,
+      up: 1,
+      route: 'out',
+      names: 'www.mission',
+      alarm: '',
+    },
   ]);
   const conflicts = [{ vip, mac: '02:00:00:00:00:99', link: 'lan0' }];
   expect(VIEWS.vips({ ...seen, conflicts })[0]!.alarm).toBe('02:00:00:00:00:99 on lan0 claims it');

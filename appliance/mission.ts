@@ -1,0 +1,139 @@
+/**
+ * This manager among the others of its mission: whom it trusts, what it tells them and hears of them.
+ */
+import type { Address } from '../sdk/wire/address.ts';
+import type { Config } from './config/config.ts';
+import type { WantedNotices } from './desired/wanted.ts';
+import type { Clock, Log, Net, Random, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
+import type { Heard } from './notices/heard.ts';
+import { createNotices } from './notices/notices.ts';
+import type { Notices, PeerStatus } from './notices/options.ts';
+import { type Inspect, type Trust, type TrustOptions, trustOf } from './pki/trust.ts';
+import { nextBoot } from './store/boot.ts';
+
+/** What the operating system does for it. */
+export interface MissionHost {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly net: Net;
+  readonly log: Log;
+  readonly store: Store;
+  readonly verify: Verify;
+  readonly identify: TrustOptions['identify'];
+  /** Reads certificates in DER, and says whether the authority (PEM) issued them. Throws when the authority cannot be read. */
+  readonly inspectorOf: (authority: string) => Inspect;
+  /** The DER of the first certificate in a PEM text. */
+  readonly derOf: (pem: string) => Uint8Array;
+}
+
+/** What members are known by, of the files that the configuration names. */
+export interface Credentials {
+  readonly tls: TlsIdentity | undefined;
+  readonly revoked: ReadonlySet<string>;
+}
+
+export interface Mission {
+  /** Who is of the mission; undefined where anybody may register (plain). */
+  readonly trust: Trust | undefined;
+  /** Begins to hear and to tell, where the configuration says that there are others. Rejects when the port is taken. */
+  open(): Promise<void>;
+  announce(wanted: WantedNotices): void;
+  /** Goes on with other certificates, or another list of those that were revoked. Throws, changing nothing, for what is of no use. */
+  renew(credentials: Credentials, signer: Signer): Promise<void>;
+  peers(): readonly PeerStatus[];
+  counters(): Readonly<Record<string, number>>;
+  /** `leave`: tells the others that all that it carried is gone. */
+  close(leave: boolean): void;
+}
+
+export function createMission(options: {
+  readonly host: MissionHost;
+  readonly config: Config;
+  readonly credentials: Credentials;
+  readonly signer: Signer;
+  readonly emit: (event: Heard) => void;
+}): Mission {
+  const { host, config, emit } = options;
+  const { clock, log } = host;
+  const settings = config.notices;
+  const wished = settings.interfaces.length + settings.peers.length > 0;
+  let { credentials, signer } = options;
+  let trust = trustIn(host, credentials);
+  let notices: Notices | undefined;
+  let wanted: WantedNotices | undefined;
+
+  const open = async (): Promise<void> => {
+    const { tls } = credentials;
+    if (!wished) return;
+    if (tls === undefined || trust === undefined) {
+      const sentence = 'notices need certificates: without `tls` nobody is told, and nobody is heard';
+      log('warning', 'notices-off', { sentence });
+      return;
+    }
+    notices = await createNotices({
+      ...host,
+      signer,
+      certificate: host.derOf(tls.certificate),
+      boot: nextBoot(host.store),
+      trust,
+      config: settings,
+      self: () => ({
+        name: config.name,
+        addresses: ownAddresses(config),
+        anycastPort: config.anycast.port,
+        port: config.listen[0]!.port,
+        tls: true,
+      }),
+      emit,
+    });
+    if (wanted !== undefined) notices.announce(wanted);
+  };
+
+  return {
+    get trust() {
+      return trust;
+    },
+    open,
+    announce(next) {
+      if (next === wanted) return;
+      wanted = next;
+      notices?.announce(next);
+    },
+    async renew(next, nextSigner) {
+      const another = trustIn(host, next);
+      const reissued = next.tls?.certificate !== credentials.tls?.certificate;
+      const rekeyed = nextSigner.id !== signer.id;
+      credentials = next;
+      signer = nextSigner;
+      trust = another;
+      if (notices === undefined) return;
+      if (!reissued && !rekeyed) {
+        if (trust !== undefined) notices.setTrust(trust);
+        return;
+      }
+      // Under another key it is another manager: what the one of before had is gone.
+      notices.close(rekeyed);
+      notices = undefined;
+      await open();
+    },
+    peers: () => notices?.status() ?? [],
+    counters: () => notices?.counters() ?? {},
+    close(leave) {
+      notices?.close(leave);
+      notices = undefined;
+    },
+  };
+
+  function trustIn({ inspectorOf, identify }: MissionHost, { tls, revoked }: Credentials): Trust | undefined {
+    if (tls === undefined) return undefined;
+    const { validity = 'ignore' } = tls;
+    const today = (): Date => new Date(clock.wall());
+    return trustOf({ inspect: inspectorOf(tls.ca), identify, revoked, validity, today });
+  }
+}
+
+/** Where others reach this manager; none = where its messages come from. */
+const ownAddresses = ({ notices, listen }: Config): readonly Address[] =>
+  notices.addresses.length > 0
+    ? notices.addresses
+    : listen.map(({ address }) => address).filter(address => address !== '0.0.0.0' && address !== '::');
