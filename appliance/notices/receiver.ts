@@ -12,7 +12,7 @@ import { Gate } from './gate.ts';
 import type { NoticesOptions, PeerStatus } from './options.ts';
 import { Peer, type Refresh, speakerOf } from './peer.ts';
 import { hex, type Question, Questions } from './questions.ts';
-import type { Notice } from './table.ts';
+import { type News, NOTHING, type Notice } from './table.ts';
 
 /** A silent peer is forgotten after this. */
 export const FORGET: Millis = 3_600_000;
@@ -299,6 +299,3 @@ export class Receiver {
     this.options.emit({ type: 'peer-gone', manager: peer.id });
   }
 }
-
-type News = ReturnType<Peer['table']['take']>;
-const NOTHING: News = { bindings: [], gone: [], offers: [], offersGone: [], complete: false };

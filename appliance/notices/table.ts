@@ -7,10 +7,13 @@ import { Cover } from './cover.ts';
 import type { Heard } from './heard.ts';
 
 export type Notice = Extract<NoticeMessage, { type: 'notice' }>;
-type News = Pick<
+export type News = Pick<
   Extract<Heard, { type: 'heard' }>,
   'bindings' | 'gone' | 'offers' | 'offersGone' | 'complete'
 >;
+
+/** Nothing new. */
+export const NOTHING: News = { bindings: [], gone: [], offers: [], offersGone: [], complete: false };
 
 interface Known<T> {
   readonly value: T;
@@ -56,10 +59,16 @@ export class PeerTable {
   /** Takes a notice; at most `room` entries more are kept. Gives what is new, or everything once the table has become complete. */
   take(notice: Notice, room: number): News {
     const { since, change } = notice;
+    // What is known may have been said otherwise since, and that may be forgotten: an entry that is gone would come back.
+    if (this.cover.has(since, change)) return NOTHING;
     let left = room;
     const put = <T extends { gone: boolean }>(map: Map<string, Known<T>>, key: string, value: T): boolean => {
       const known = map.get(key);
-      if (known !== undefined && known.change > change) return false;
+      if (known !== undefined && known.change > change) {
+        // Told again, in an answer that is cut otherwise, or older than what is known: it is there all the same.
+        map.set(key, { ...known, telling: this.telling });
+        return false;
+      }
       if (known === undefined && --left < 0) return false;
       map.set(key, { value, change, telling: this.telling });
       if (value.gone) this.graves.push({ map, key });

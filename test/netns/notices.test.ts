@@ -1,0 +1,170 @@
+/** Notices over the real kernel's multicast and unicast, between managers in namespaces of their own. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createClock } from '../../appliance/host/clock.ts';
+import { verify } from '../../appliance/host/keys.ts';
+import { createNet } from '../../appliance/host/net.ts';
+import { createRandom } from '../../appliance/host/random.ts';
+import type { Heard } from '../../appliance/notices/heard.ts';
+import { createNotices } from '../../appliance/notices/notices.ts';
+import type { Notices, NoticesConfig } from '../../appliance/notices/options.ts';
+import { type Address, address } from '../../sdk/wire/address.ts';
+import type { Binding } from '../../sdk/wire/model.ts';
+import { type Namespace, Network, poll } from '../support/netns.ts';
+import { recordingLog } from '../support/virtual.ts';
+import { announced, binding, certificateOf, newSigner, trust } from '../unit/notices/world.ts';
+
+const GROUP4 = address('239.255.79.47');
+const GROUP6 = address('ff05::4f47');
+const network = new Network();
+const spaces: Namespace[] = [];
+let far: Namespace;
+const open: Notices[] = [];
+
+beforeAll(() => {
+  for (const name of ['a', 'b', 'c']) spaces.push(network.namespace(name));
+  network.lan(
+    'core',
+    ...spaces.map((space, index) => ({
+      in: space,
+      name: 'core0',
+      addresses: [`10.77.0.${index + 1}/24`, `fd77::${index + 1}/64`],
+    })),
+  );
+  // Behind c, which routes but passes no multicast on.
+  far = network.namespace('far');
+  network.veth(
+    { in: spaces[2]!, name: 'back', addresses: ['10.78.0.1/24'] },
+    { in: far, name: 'core0', addresses: ['10.78.0.2/24'] },
+  );
+  spaces[2]!.sysctl({ 'net.ipv4.ip_forward': 1 });
+  far.ip('route add default via 10.78.0.1');
+  for (const space of spaces.slice(0, 2)) space.ip('route add 10.78.0.0/24 via 10.77.0.3');
+});
+afterEach(() => {
+  for (const notices of open.splice(0)) notices.close(false);
+});
+afterAll(() => network.dispose());
+
+interface Running {
+  readonly notices: Notices;
+  readonly heard: Heard[];
+  readonly log: ReturnType<typeof recordingLog>;
+  /** `vip epoch` of all bindings that were heard and are not gone. */
+  readonly bindings: Map<Address, number>;
+  announce(bindings: readonly Binding[]): void;
+}
+
+async function start(
+  name: string,
+  space: Namespace,
+  own: string,
+  changes: Partial<NoticesConfig> = {},
+): Promise<Running> {
+  const signer = newSigner();
+  const heard: Heard[] = [];
+  const bindings = new Map<Address, number>();
+  const log = recordingLog();
+  const leave = space.enter();
+  try {
+    const notices = await createNotices({
+      ...{ clock: createClock(), random: createRandom(), net: createNet(), log, verify, signer },
+      ...{ certificate: certificateOf(signer), boot: 1, trust: trust() },
+      config: {
+        ...{ port: 9748, groups: [GROUP4], interfaces: ['core0'], ttl: 32, peers: [], refresh: 200 },
+        limits: { peers: 16, bindings: 10_000 },
+        ...changes,
+      },
+      self: () => ({ name, addresses: [address(own)], anycastPort: 9747, port: 9746, tls: true }),
+      emit(event) {
+        heard.push(event);
+        if (event.type !== 'heard') return;
+        for (const { vip } of event.gone) bindings.delete(vip);
+        for (const { vip, epoch } of event.bindings) bindings.set(vip, epoch);
+      },
+    });
+    open.push(notices);
+    const announce = (list: readonly Binding[]): void => notices.announce(announced(list));
+    return { notices, heard, log, bindings, announce };
+  } finally {
+    leave();
+  }
+}
+
+const many = (count: number, epoch: number): Binding[] =>
+  Array.from({ length: count }, (_, number) => binding(number, { epoch }));
+
+const knows = (one: Running, count: number): Promise<boolean> =>
+  poll(() => one.notices.status().filter(peer => !peer.silent && peer.known >= 0).length === count);
+
+describe.each([
+  ['IPv4', GROUP4],
+  ['IPv6', GROUP6],
+] as const)('multicast over %s', (_name, group) => {
+  test('managers find one another, and hear a higher epoch within milliseconds', async () => {
+    const all: Running[] = [];
+    // One after another: the thread is in one namespace at a time.
+    for (const [index, space] of spaces.entries())
+      all.push(await start('abc'[index]!, space, `10.77.0.${index + 1}`, { groups: [group] }));
+    const [a, b, c] = all as [Running, Running, Running];
+    for (const one of all) await knows(one, 2);
+    a.announce(many(1, 1));
+    await poll(() => b.bindings.size === 1 && c.bindings.size === 1);
+    const took: number[] = [];
+    let last = 0;
+    for (let epoch = 2; epoch < 30; epoch++) {
+      // So that nothing was told a moment before: what follows within 4 ms is gathered.
+      await poll(() => performance.now() - (took.length === 0 ? 0 : last) > 6);
+      const from = performance.now();
+      a.announce(many(1, epoch));
+      await poll(() => [b, c].every(one => [...one.bindings.values()][0] === epoch), 2000, 'the epoch', 0);
+      last = performance.now();
+      took.push(last - from);
+    }
+    took.sort((one, other) => one - other);
+    expect(took[14]).toBeLessThan(20);
+    expect(b.notices.counters()['refused-malformed'] ?? 0).toBe(0);
+  });
+});
+
+test('a thousand bindings at once arrive with nothing to mend', async () => {
+  const [a, b] = [await start('a', spaces[0]!, '10.77.0.1'), await start('b', spaces[1]!, '10.77.0.2')];
+  await knows(b, 1);
+  a.announce(many(1000, 1));
+  await poll(() => b.bindings.size === 1000);
+  expect(a.notices.counters()['notice-sent']).toBeLessThan(80);
+  expect(a.notices.counters()['repair-sent'] ?? 0).toBe(0);
+});
+
+test('what a cut link swallowed is mended by unicast once it is back', async () => {
+  const [a, b] = [await start('a', spaces[0]!, '10.77.0.1'), await start('b', spaces[1]!, '10.77.0.2')];
+  await knows(b, 1);
+  a.announce(many(500, 1));
+  await poll(() => b.bindings.size === 500);
+  spaces[1]!.ip('link set core0 down');
+  a.announce(many(400, 2));
+  await poll(() => b.heard.some(event => event.type === 'peer-silent'));
+  spaces[1]!.ip('link set core0 up');
+  spaces[1]!.ip('addr replace fd77::2/64 dev core0 nodad');
+  spaces[1]!.ip('route replace 10.78.0.0/24 via 10.77.0.3');
+  await poll(() => b.bindings.size === 400 && [...b.bindings.values()].every(epoch => epoch === 2));
+  expect(a.notices.counters()['repair-answered']).toBeGreaterThan(0);
+});
+
+test('unicast receivers hear across a router that passes no multicast, and mend what they missed', async () => {
+  const peer = (to: string) => ({ peers: [{ address: address(to), port: 9748 }] });
+  const a = await start('a', spaces[0]!, '10.77.0.1', peer('10.78.0.2'));
+  a.announce(many(300, 1));
+  const d = await start('d', far, '10.78.0.2', { interfaces: [], ...peer('10.77.0.1') });
+  await poll(() => d.bindings.size === 300);
+  a.announce(many(1, 2));
+  await poll(() => d.bindings.size === 1);
+  await knows(a, 1);
+  expect(a.notices.status()).toMatchObject([{ name: 'd' }]);
+});
+
+test('an interface that is not there is said, and keeps nobody from the rest', async () => {
+  const late = network.namespace('late');
+  const one = await start('late', late, '10.77.0.9');
+  expect(one.log.of('notices-carrier')[0]?.fields['sentence']).toContain('no interface core0');
+  expect(one.notices.counters()['refresh-sent']).toBeGreaterThan(0);
+});
