@@ -3,6 +3,7 @@
  */
 import type { Address } from '../sdk/wire/address.ts';
 import type { ManagerId, ServerId } from '../sdk/wire/model.ts';
+import { createCell } from './cell.ts';
 import type { Config } from './config/config.ts';
 import { takeOver } from './config/restart.ts';
 import { capabilities } from './dataplane/capabilities.ts';
@@ -106,7 +107,10 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
   const persistence = createPersistence(host.store, clock, log, emptyState());
   const mission = createMission({
     ...{ host, config, credentials: secrets, signer: own },
-    emit: event => loop.dispatch(event),
+    emit(event) {
+      loop.dispatch(event);
+      cell.heard(event);
+    },
   });
   const leases = createLeaseSignatures(signer, host.verify, log, () => mission.trust);
   /** Routing begins once the data plane has said what it carries, so that a restart withdraws nothing. */
@@ -195,6 +199,15 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     },
   });
 
+  const cell = createCell({
+    ...{ host, config, registration: registrationAddress(config) },
+    state: () => loop.state,
+    emit: event => loop.dispatch(event),
+    invitation: (to, link) => responder.invitation(to, link),
+    recheck: service => health.recheck(service),
+    onProblems: problems => watch.note('dhcp', problems),
+  });
+
   const hand = (wanted: Wanted): void => {
     health.set(wanted.checks);
     // Routes that go do so before the data plane takes its milliseconds.
@@ -215,6 +228,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       health: health.status().map(status => healthRow(status, loop.state, clock.now())),
       problems: watch.all(),
       peers: mission.peers(),
+      hosts: cell.roaming?.hosts() ?? [],
       conflicts: responder.conflicts(),
       routing: status && { ...status, conflicts: conflicts ?? [] },
     };
@@ -227,7 +241,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
           derived: () => loop.derived,
           now: () => clock.now(),
           journal,
-          families: () => familiesOfParts(sessions, health, responder, mission),
+          families: () => familiesOfParts(sessions, health, responder, mission, cell),
           serves: () => carried && listening,
           problems: watch,
         },
@@ -274,6 +288,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
         ({ driver: routes, frr } = otherRouting);
         await routing.replace(routes);
       }
+      cell.set(config);
       const ruled = rules();
       loop.configure(ruled);
       sessions.pace(wish => heartbeatOf(ruled.registry, wish, loop.state.servers.size));
@@ -295,6 +310,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       if (config.stop === 'withdraw') persistence.note({ ...loop.state, servers: emptyState().servers });
       persistence.flush();
       await (config.stop === 'withdraw' ? within(clock, STOP_STEP, dataplane.release()) : dataplane.detach());
+      await cell.close();
       mission.close(config.stop === 'withdraw');
       responder.close();
       local.close();

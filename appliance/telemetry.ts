@@ -1,6 +1,7 @@
 /**
  * The counters of the parts, as the operator's metrics and views want them.
  */
+import type { Cell } from './cell.ts';
 import type { CheckStatus } from './health/entry.ts';
 import type { Health } from './health/scheduler.ts';
 import type { Millis } from './host/ports.ts';
@@ -17,6 +18,7 @@ export function familiesOfParts(
   health: Health,
   responder: Responder,
   mission: Mission,
+  cell: Cell,
 ): Family[] {
   const { counters } = sessions;
   const stats = health.stats();
@@ -60,6 +62,12 @@ export function familiesOfParts(
       'Notices, refreshes and repairs, by what became of them.',
       ['outcome'],
       new Map(Object.entries(mission.counters())),
+    ),
+    counterOf(
+      'bivouac_dhcp_total',
+      'DHCP on the access links, by message or what was wrong with it, and hints that followed.',
+      ['kind', 'outcome'],
+      labelled({ ...cell.roaming?.counters }),
     ),
     gauge('bivouac_vip_conflicts', 'VIPs that another station claims.', responder.conflicts().length),
   ];

@@ -9,7 +9,7 @@ import { farmScore, serverScore } from '../registry/score.ts';
 import type { ServiceRecord } from '../registry/state.ts';
 import type { Entry } from './journal.ts';
 import { farmProblems } from './problems.ts';
-import { type PeerSight, peerRows, vipsElsewhere, whereIs } from './whereabouts.ts';
+import { type HostSight, hostRows, type PeerSight, peerRows, vipsElsewhere, whereIs } from './whereabouts.ts';
 
 /** One row: its columns in the order in which they are shown. */
 export type Row = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -27,6 +27,8 @@ export interface Sight {
   readonly conflicts: readonly { readonly vip: string; readonly mac: string; readonly link: string }[];
   /** What the notices know of other managers. */
   readonly peers: readonly PeerSight[];
+  /** What DHCP shows on the access links. */
+  readonly hosts: readonly HostSight[];
   /** What the routing driver knows of the network; undefined where nothing routes, or nobody asked. */
   readonly routing: RoutingSight | undefined;
 }
@@ -88,6 +90,7 @@ export const VIEWS = {
     }));
     return [...here, ...vipsElsewhere(state)];
   },
+  hosts: ({ derived: { state }, hosts }) => hostRows(state, hosts),
   peers: ({ derived: { state }, peers, now }) => peerRows(state, peers, now),
   leases: ({ derived: { state }, now }) =>
     [...state.leases.values()].flatMap(holders =>

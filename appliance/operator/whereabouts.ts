@@ -2,6 +2,7 @@
  * Where VIPs live, and who the other managers are, as rows.
  */
 import type { Address } from '../../sdk/wire/address.ts';
+import type { ServerId } from '../../sdk/wire/model.ts';
 import type { Millis } from '../host/ports.ts';
 import { type Claim, nameOf } from '../registry/elsewhere.ts';
 import type { ServerRecord, State } from '../registry/state.ts';
@@ -40,6 +41,25 @@ export const vipsElsewhere = (state: State): readonly Row[] =>
       ...{ vip, where: whereIs(state, vip), score: '', servers: claims.length, up: '' },
       ...{ route: '', names: '', alarm: '' },
     }));
+
+/** A host as DHCP showed it. */
+export interface HostSight {
+  readonly address?: Address | undefined;
+  readonly link: string;
+  readonly name?: string | undefined;
+  readonly key: string;
+  readonly state: string;
+  readonly knownAs: ServerId | undefined;
+  readonly hint: string;
+}
+
+/** One row a host. */
+export const hostRows = (state: State, hosts: readonly HostSight[]): readonly Row[] =>
+  hosts.map(({ key, link, address, name, state: lease, knownAs, hint }) => ({
+    ...{ host: key, link, address: address ?? '', name: name ?? '', lease },
+    server: knownAs === undefined ? '' : (state.servers.get(knownAs)?.name ?? knownAs.slice(0, 12)),
+    hint,
+  }));
 
 /** One row a manager; `status`: from the notices, where there are any. */
 export function peerRows(state: State, status: readonly PeerSight[], now: Millis): readonly Row[] {

@@ -19,6 +19,7 @@ function sight(): { sight: Sight; vip: string } {
       ...{ derived: registry.derived, now: 300_000, entries: [], health: [], problems: [] },
       conflicts: [],
       peers: [],
+      hosts: [],
       routing: undefined,
     },
   };
