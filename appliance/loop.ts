@@ -17,8 +17,8 @@ import { emptyState } from './registry/update.ts';
 
 /** Events since the last hand-out that make a crowd, and how far apart hand-outs are then, unless nothing comes for QUIET. */
 const CROWD = 4;
-const GATHER: Millis = 20;
-const QUIET: Millis = 2;
+const GATHER: Millis = 12;
+const QUIET: Millis = 1;
 
 export interface Rules {
   readonly registry: RegistryConfig;

@@ -67,14 +67,14 @@ test('all of one turn is handed out once', () => {
   expect(clock.pending).toEqual([]);
 });
 
-test('a crowd is handed out every 20 ms, and its last as soon as no more come', () => {
+test('a crowd is handed out every 12 ms, and its last as soon as no more come', () => {
   const { clock, loop, handedOut, crowd } = rig();
-  for (let turn = 0; turn < 50; turn++) {
+  for (let turn = 0; turn < 60; turn++) {
     crowd(1 + turn * 10);
-    clock.advanceSync(1);
+    clock.advanceSync(0.5);
   }
   expect(handedOut.length).toBe(3);
-  clock.advanceSync(4);
+  clock.advanceSync(2);
   expect(handedOut.length).toBe(4);
   expect(handedOut.at(-1)!.state).toBe(loop.state);
   expect(clock.pending).toEqual([]);
@@ -85,7 +85,7 @@ test('a loss waits for no crowd', () => {
   crowd(1);
   clock.advanceSync(0);
   crowd(11);
-  clock.advanceSync(1);
+  clock.advanceSync(0.5);
   expect(handedOut.length).toBe(1);
   lose(1);
   clock.advanceSync(0);
