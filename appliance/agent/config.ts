@@ -10,7 +10,7 @@ import type { Check, Forward, ForwardMode } from '../../sdk/wire/model.ts';
 import type { Fault } from '../config/faults.ts';
 import { createReader, tlsFaults } from '../config/schema.ts';
 import schema from './agent.schema.json' with { type: 'json' };
-import { cannotForward, chooseForwarding, type Forwarding } from './forward.ts';
+import { chooseForwarding, type Forwarding } from './forward.ts';
 
 /** A check of the agent's own. Times in ms. */
 export interface LocalCheck {
@@ -104,7 +104,7 @@ export function loadAgentConfig(
   }
   const services = raw.services.map(service => withForwarding(withBytes(service)));
   for (const [index, service] of services.entries()) {
-    const fault = cannotForward(service) ?? faultOf([service]);
+    const fault = faultOf([service]);
     if (fault !== undefined) faults.push(at(`/services/${index}`, fault));
   }
   if (faults.length === 0) {

@@ -1,5 +1,6 @@
 /**
- * How a service is to be forwarded where its configuration leaves that open: by what the manager can carry, and why.
+ * How a service is to be forwarded where its configuration leaves that open: by what every manager can carry, and why. What it
+ * says is for the manager to take or to refuse.
  */
 import type { ServiceOptions } from '../../sdk/server/service.ts';
 import type { ForwardMode } from '../../sdk/wire/model.ts';
@@ -19,16 +20,6 @@ export function chooseForwarding(service: ServiceOptions): Forwarding {
   if (isIpv6(service))
     return { mode: 'nat', reason: 'direct forwarding is for IPv4; replies must go back by the appliance' };
   return { mode: 'direct', reason: 'replies need not pass the appliance' };
-}
-
-/** Why a service cannot be forwarded as its configuration says; undefined when it can. */
-export function cannotForward(service: ServiceOptions): string | undefined {
-  const mode = service.forward?.mode;
-  if (mode === 'direct' && isIpv6(service))
-    return "mode 'direct' is for IPv4 VIPs only: say 'nat', or leave 'mode' out";
-  if ((mode === 'direct' || mode === 'nat') && service.transport === 'sctp')
-    return `SCTP cannot be forwarded by '${mode}': say 'none', or leave 'mode' out`;
-  return undefined;
 }
 
 const isIpv6 = ({ vip = 'auto', family = 4 }: ServiceOptions): boolean =>

@@ -213,9 +213,9 @@ describe('the agent on a real kernel', () => {
     expect(parameters()).toBe('0 0 ');
   });
 
-  it('installs IPv6 VIPs, too', async () => {
+  it('installs IPv6 VIPs, too, where it is told so', async () => {
     const there = manage();
-    const agent = scene({}, { vip: VIP6 }).start();
+    const agent = scene({}, { vip: VIP6, forward: { mode: 'direct' } }).start();
     await poll(() => there.heard('register-service').length > 0, 10_000, 'the service is registered');
     expect(loopback()).toContain(`inet6 ${VIP6}/128`);
     manager.ip(`route add ${VIP6}/128 via 2001:db8::2`);

@@ -31,6 +31,7 @@ export const REGISTER: ServerMessage = {
   epoch: 1,
   heartbeat: 0,
   leases: [],
+  certificates: [],
   software: 'test',
 };
 
