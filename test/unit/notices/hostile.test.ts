@@ -178,6 +178,31 @@ describe('what is replayed', () => {
     expect(late.known.has(a.signer.id)).toBe(false);
   });
 
+  test('an answer that was recorded proves nothing: its nonce is not open', async () => {
+    const { world, a, b } = await pair();
+    a.announce([binding(1)]);
+    await world.clock.advance(500);
+    const mallory = await stranger(world);
+    const recorded = signed(
+      {
+        ...{ ...notice(a.signer.id), type: 'refresh', change: 0, nonce: new Uint8Array(8) },
+        ...{
+          certificate: certificateOf(a.signer),
+          boot: 99,
+          beat: 1,
+          validity: 1000,
+          entries: 0,
+          gone: false,
+        },
+      } as Extract<NoticeMessage, { type: 'refresh' }>,
+      a.signer,
+    );
+    mallory.send(recorded, b);
+    await world.clock.advance(100);
+    expect(b.notices.counters()['dropped-unasked']).toBe(1);
+    expect(b.notices.status()).toMatchObject([{ boot: 1, known: 1 }]);
+  });
+
   test('a lower boot changes nothing while the higher one lives', async () => {
     const { world, a, b } = await pair();
     const mallory = await stranger(world);
@@ -201,6 +226,7 @@ describe('questions of strangers', () => {
     a.announce(Array.from({ length: 200 }, (_, number) => binding(number)));
     await world.clock.advance(500);
     const mallory = await stranger(world);
+    const answered = a.notices.counters()['repair-answered'];
     const question = repair(newSigner(), { manager: a.signer.id });
     mallory.send(question, a);
     await world.clock.advance(100);
@@ -209,6 +235,14 @@ describe('questions of strangers', () => {
     );
     expect(answers.map(({ message }) => message.type)).toEqual(['refresh']);
     expect(answers[0]!.bytes.length).toBeLessThanOrEqual(question.length);
+    mallory.captured.length = 0;
+    mallory.send(
+      repair(newSigner(), { manager: a.signer.id, cookie: Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1) }),
+      a,
+    );
+    await world.clock.advance(100);
+    expect(mallory.of('notice').filter(({ message }) => message.nonce !== undefined)).toEqual([]);
+    expect(a.notices.counters()['repair-answered']).toBe(answered);
     mallory.captured.length = 0;
     mallory.send(repair(newSigner(), { manager: a.signer.id, padding: 0 }), a);
     await world.clock.advance(100);
