@@ -126,6 +126,8 @@ export function createLoop(options: {
 const isUrgent = (event: Event, { reached }: State): boolean =>
   event.type === 'session-ended' ||
   (event.type === 'verdict' && event.outcome === 'fail') ||
+  // A server may have moved: as long as its route is out here, two have it.
+  (event.type === 'heard' && event.bindings.length > 0) ||
   (event.type === 'reached' &&
     (differs(event.farms, reached.farms) || differs(event.routes, reached.routes)));
 

@@ -4,7 +4,7 @@
 import type { Address } from '../sdk/wire/address.ts';
 import type { Config } from './config/config.ts';
 import type { WantedNotices } from './desired/wanted.ts';
-import type { Clock, Log, Net, Random, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
+import type { Clock, Links, Log, Net, Random, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
 import type { Heard } from './notices/heard.ts';
 import { createNotices } from './notices/notices.ts';
 import type { Notices, PeerStatus } from './notices/options.ts';
@@ -16,6 +16,7 @@ export interface MissionHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly net: Net;
+  readonly links: Links;
   readonly log: Log;
   readonly store: Store;
   readonly verify: Verify;
@@ -60,6 +61,7 @@ export function createMission(options: {
   let { credentials, signer } = options;
   let trust = trustIn(host, credentials);
   let notices: Notices | undefined;
+  const addresses = ownAddresses(config, clock, host.links);
   let wanted: WantedNotices | undefined;
 
   const open = async (): Promise<void> => {
@@ -79,7 +81,7 @@ export function createMission(options: {
       config: settings,
       self: () => ({
         name: config.name,
-        addresses: ownAddresses(config),
+        addresses: addresses(),
         anycastPort: config.anycast.port,
         port: config.listen[0]!.port,
         tls: true,
@@ -132,8 +134,32 @@ export function createMission(options: {
   }
 }
 
-/** Where others reach this manager; none = where its messages come from. */
-const ownAddresses = ({ notices, listen }: Config): readonly Address[] =>
-  notices.addresses.length > 0
-    ? notices.addresses
-    : listen.map(({ address }) => address).filter(address => address !== '0.0.0.0' && address !== '::');
+/** Interfaces are looked at no more often, ms. */
+const LOOK = 1000;
+
+/** Gives where others reach this manager; none = where its messages come from. */
+function ownAddresses({ notices, listen, access, routing }: Config, clock: Clock, links: Links) {
+  const given =
+    notices.addresses.length > 0
+      ? notices.addresses
+      : listen.map(({ address }) => address).filter(address => address !== '0.0.0.0' && address !== '::');
+  const names = [...new Set([...notices.interfaces, ...routing.interfaces, ...access])];
+  let known: readonly Address[] = given;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  return (): readonly Address[] => {
+    if (given.length > 0 || clock.now() - lookedAt < LOOK) return known;
+    lookedAt = clock.now();
+    const present = new Map(links.list().map(link => [link.name, link]));
+    known = names
+      .flatMap(name => present.get(name)?.addresses ?? [])
+      .map(({ address }) => address)
+      .filter(address => !isLinkLocal(address))
+      .slice(0, MOST_ADDRESSES);
+    return known;
+  };
+}
+
+/** In a notice (docs/protocol.md, Notices). */
+const MOST_ADDRESSES = 8;
+
+const isLinkLocal = (address: Address): boolean => /^(fe[89ab]|169\.254\.)/.test(address);
