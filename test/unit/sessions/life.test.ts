@@ -16,7 +16,7 @@ test('a register reaches the registry with who sent it, and its answer the serve
       session: 's1',
       claims: { server: undefined, names: undefined, vips: undefined, ports: undefined },
       peer: '10.0.0.2',
-      message: REGISTER,
+      message: { ...REGISTER, certificates: [] },
     },
   ]);
   expect(one.of('registered')).toHaveLength(1);
