@@ -26,6 +26,8 @@ const STRANGER_TIMES = 4;
 const STRANGERS_EACH = 5;
 const STRANGERS_ALL = 50;
 const STRANGERS = 256;
+/** How long what has arrived may take to be read after a pause of this process. */
+const HELD_UP: Millis = 50;
 /** Longest silence that a peer may ask to be allowed. */
 const LONGEST_VALIDITY: Millis = 300_000;
 
@@ -41,7 +43,7 @@ export class Receiver {
   private readonly gate: Gate;
   private readonly peers = new Map<ManagerId, Peer>();
   /** Where managers were heard of which nothing is believed yet. */
-  private readonly strangers = new Map<ManagerId, Address>();
+  private readonly strangers = new Map<ManagerId, readonly Address[]>();
   private readonly questions: Questions;
   private readonly each: SourceLimits<Address>;
   private readonly all: SourceLimits<'all'>;
@@ -86,7 +88,7 @@ export class Receiver {
     if (!answer && peer?.table.boot !== message.boot) {
       if (peer !== undefined && message.boot < peer.table.boot)
         this.gate.refuse('lower-boot', from, { manager, boot: message.boot, known: peer.table.boot });
-      this.challenge(manager, from);
+      this.challenge(message, from);
       return;
     }
     if (message.type === 'refresh') this.takeRefresh(peer, message, key, from);
@@ -125,7 +127,7 @@ export class Receiver {
     if (message.type === 'refresh' && message.certificate !== undefined)
       return this.keyOf(message.manager, message.certificate, from);
     if (peer !== undefined) return peer.publicKey;
-    this.challenge(message.manager, from);
+    this.challenge(message, from);
     return undefined;
   }
 
@@ -142,7 +144,7 @@ export class Receiver {
   }
 
   /** Asks one of whom nothing is believed yet, or who says that he has started anew. */
-  private challenge(manager: ManagerId, from: Address): void {
+  private challenge({ manager, addresses }: Message, from: Address): void {
     const { random, counters } = this.options;
     if (!this.each.allow(from) || !this.all.allow('all')) {
       counters.add('limit-strangers');
@@ -153,7 +155,7 @@ export class Receiver {
     else {
       if (this.strangers.size >= STRANGERS && !this.strangers.has(manager))
         this.strangers.delete(this.strangers.keys().next().value!);
-      this.strangers.set(manager, from);
+      this.strangers.set(manager, [from, ...addresses.filter(address => address !== from)]);
     }
     this.suspectBoot.add(manager);
     this.questions.ask(manager, random.uniform() * STRANGER);
@@ -172,7 +174,7 @@ export class Receiver {
     const peer = this.peers.get(manager);
     if (peer === undefined) {
       const from = this.strangers.get(manager);
-      return from && { places: placesOf([from]), since: 0, times: STRANGER_TIMES };
+      return from && { places: placesOf(from), since: 0, times: STRANGER_TIMES };
     }
     const { boot, cover, complete } = peer.table;
     const suspect = this.suspectBoot.has(manager);
@@ -278,10 +280,13 @@ export class Receiver {
     const { clock, emit } = this.options;
     peer.fading?.cancel();
     peer.silent = false;
+    let sure = false;
     const look = (): void => {
       const left = peer.heardAt + peer.validity - clock.now();
-      if (left > 0) {
-        peer.fading = clock.after('peer-silent', left, look);
+      // What came while this process was held up is read before the silence is judged.
+      if (left > 0 || !sure) {
+        sure = left <= 0;
+        peer.fading = clock.after('peer-silent', Math.max(left, HELD_UP), look);
         return;
       }
       peer.silent = true;

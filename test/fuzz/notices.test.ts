@@ -84,7 +84,7 @@ test('what a member signs that has lost its mind', async () => {
   const kept = b.notices.status().reduce((sum, peer) => sum + peer.bindings + peer.offers, 0);
   expect(kept).toBeLessThanOrEqual(100);
   mad.notices.close(false);
-  await world.clock.advance(3_700_000);
+  await world.clock.advance(4_000_000);
   a.announce([binding(4)]);
   await world.clock.advance(2000);
   expect(b.believes(a)).toEqual(wanted([4]));

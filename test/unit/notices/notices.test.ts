@@ -178,6 +178,19 @@ describe('life of a peer', () => {
     expect(b.silent.size).toBe(0);
   });
 
+  test('a pause of this process is not taken for the silence of others', async () => {
+    const { world, a, b } = await pair();
+    await world.clock.advance(500);
+    a.host.silent = true;
+    const { heardAgo } = b.notices.status()[0]!;
+    // As after a pause: the timer is due, and what the others sent meanwhile is read right after it.
+    await world.clock.advance(3520 - heardAgo);
+    a.host.silent = false;
+    a.announce([binding(1)]);
+    await world.clock.advance(2000);
+    expect(b.heard.map(({ type }) => type)).not.toContain('peer-silent');
+  });
+
   test('a silent peer is forgotten after an hour; one that takes its leave at once', async () => {
     const { world, a, b } = await pair();
     await world.clock.advance(500);
