@@ -5,13 +5,13 @@
 import type { Address } from '../../sdk/wire/address.ts';
 import type { Binding, Offer, PortRange, ServerId } from '../../sdk/wire/model.ts';
 import { carriedIn } from '../registry/carried.ts';
-import { bindingKey } from '../registry/elsewhere.ts';
 import { farmScore } from '../registry/score.ts';
 import type { ServiceRecord, State } from '../registry/state.ts';
 
-/** What is announced of a VIP, by the keys of WantedNotices. */
+/** What is announced of a VIP. */
 export interface Announced {
-  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly bindings: ReadonlyMap<ServerId, Binding>;
+  /** By the keys of WantedNotices. */
   readonly offers: ReadonlyMap<string, Offer>;
 }
 
@@ -25,12 +25,23 @@ const NO_HOSTS: readonly Uint8Array[] = [];
 /** `last`: what was announced before; what is the same by value is the same value. */
 export function announcedOf(state: State, vip: Address, last: Announced): Announced {
   if (state.stopping || !state.reached.routes.has(vip)) return NOTHING;
-  const services = state.vips.get(vip);
-  if (services === undefined) return NOTHING;
-  const isCarried = carriedIn(state.reached, services);
-  const serving = [...services.values()].filter(record => record.state === 'up' && isCarried(record));
+  const serving = servingAt(state, vip);
   if (serving.length === 0) return NOTHING;
   return { bindings: bindingsOf(state, vip, serving, last), offers: offersOf(vip, serving, last) };
+}
+
+/**
+ * The services of a VIP that are up and carried. Whose server was told so, it is: a farm that waits for one more member has lost
+ * none of those that it has.
+ */
+function servingAt(state: State, vip: Address): readonly ServiceRecord[] {
+  const services = state.vips.get(vip);
+  if (services === undefined) return [];
+  const isCarried = carriedIn(state.reached, services);
+  const serving: ServiceRecord[] = [];
+  for (const record of services.values())
+    if (record.state === 'up' && (record.told === 'up' || isCarried(record))) serving.push(record);
+  return serving;
 }
 
 function bindingsOf(
@@ -38,18 +49,17 @@ function bindingsOf(
   vip: Address,
   serving: readonly ServiceRecord[],
   last: Announced,
-): ReadonlyMap<string, Binding> {
-  const bindings = new Map<string, Binding>();
+): ReadonlyMap<ServerId, Binding> {
+  const bindings = new Map<ServerId, Binding>();
   const holders = state.leases.get(vip);
   for (const { server: id } of serving) {
-    const key = bindingKey(vip, id);
     const server = state.servers.get(id);
-    if (bindings.has(key) || server === undefined) continue;
+    if (server === undefined || bindings.has(id)) continue;
     const { epoch, hosts = NO_HOSTS } = server;
     const shared = holders?.get(id)?.lease.shared ?? false;
-    const before = last.bindings.get(key);
+    const before = last.bindings.get(id);
     const same = before?.epoch === epoch && before.shared === shared && before.hosts === hosts;
-    bindings.set(key, same ? before : { vip, server: id, epoch, shared, hosts });
+    bindings.set(id, same ? before : { vip, server: id, epoch, shared, hosts });
   }
   return bindings;
 }
@@ -59,18 +69,17 @@ function offersOf(
   serving: readonly ServiceRecord[],
   last: Announced,
 ): ReadonlyMap<string, Offer> {
-  const groups = new Map<string, ServiceRecord[]>();
+  const groups: ServiceRecord[][] = [];
   for (const record of serving) {
-    const { name, transport, ports, protocol } = record.spec;
-    const key = `${name}|${vip}|${transport}|${portsOf(ports)}|${protocol}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [record]);
+    const group = groups.find(([first]) => isOneOffer(first!, record));
+    if (group === undefined) groups.push([record]);
     else group.push(record);
   }
   const offers = new Map<string, Offer>();
-  for (const [key, records] of groups) {
-    const score = farmScore(records);
+  for (const records of groups) {
     const { name, transport, ports, protocol, forward } = records[0]!.spec;
+    const key = `${name}|${vip}|${transport}|${ports.map(({ first, last: end }) => `${first}-${end}`).join()}|${protocol}`;
+    const score = farmScore(records);
     const before = last.offers.get(key);
     const servers = new Set<ServerId>(records.map(record => record.server)).size;
     const same = before?.mode === forward.mode && before.servers === servers && near(before.score, score);
@@ -82,8 +91,16 @@ function offersOf(
   return offers;
 }
 
-const portsOf = (ports: readonly PortRange[]): string =>
-  ports.map(({ first, last }) => `${first}-${last}`).join();
+/** Whether two services of a VIP are offered as one. */
+const isOneOffer = ({ spec: one }: ServiceRecord, { spec: other }: ServiceRecord): boolean =>
+  one.name === other.name &&
+  one.transport === other.transport &&
+  one.protocol === other.protocol &&
+  (one.ports === other.ports || samePorts(one.ports, other.ports));
+
+const samePorts = (one: readonly PortRange[], other: readonly PortRange[]): boolean =>
+  one.length === other.length &&
+  one.every((range, at) => range.first === other[at]!.first && range.last === other[at]!.last);
 
 const near = (told: number, now: number): boolean =>
   told === now || (told > 0 && now > 0 && Math.abs(told - now) < SCORE_STEP);

@@ -3,6 +3,7 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import { vipOf } from '../registry/carried.ts';
+import { bindingKey } from '../registry/elsewhere.ts';
 import type { ServerRecord, State } from '../registry/state.ts';
 import { Table } from '../registry/table.ts';
 import { type Announced, announcedOf, NOTHING } from './announced.ts';
@@ -31,21 +32,22 @@ export function deriveNotices(state: State, before: State | undefined, last: Der
     const now = announcedOf(state, vip, old);
     if (now === NOTHING) byVip.delete(vip);
     else byVip.set(vip, now);
-    replace(bindings, old.bindings, now.bindings);
-    replace(offers, old.offers, now.offers);
+    replace(bindings, old.bindings, now.bindings, server => bindingKey(vip, server));
+    replace(offers, old.offers, now.offers, key => key);
   }
   const wanted = { bindings: bindings.done(), offers: offers.done() };
   const same = wanted.bindings === last.wanted.bindings && wanted.offers === last.wanted.offers;
   return { wanted: same ? last.wanted : wanted, byVip: byVip.done() };
 }
 
-function replace<V>(
+function replace<K, V>(
   draft: { set(key: string, value: V): void; delete(key: string): void },
-  before: ReadonlyMap<string, V>,
-  after: ReadonlyMap<string, V>,
+  before: ReadonlyMap<K, V>,
+  after: ReadonlyMap<K, V>,
+  name: (key: K) => string,
 ): void {
-  for (const key of before.keys()) if (!after.has(key)) draft.delete(key);
-  for (const [key, value] of after) if (before.get(key) !== value) draft.set(key, value);
+  for (const key of before.keys()) if (!after.has(key)) draft.delete(name(key));
+  for (const [key, value] of after) if (before.get(key) !== value) draft.set(name(key), value);
 }
 
 /** The VIPs of which what is announced may differ since `before`. */

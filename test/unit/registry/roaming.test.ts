@@ -72,6 +72,19 @@ test('a binding is announced once its route is out, and no longer than that', ()
   expect(announced()).toBe(0);
 });
 
+test('a server that joins others takes none of their bindings away while the data plane puts it in', () => {
+  const registry = new Registry();
+  registry.serve(1);
+  registry.verdict(1, 'pass');
+  registry.settle();
+  registry.serve(2);
+  const announced = () => registry.derived.wanted.notices.bindings.size;
+  registry.verdict(2, 'pass');
+  expect(announced()).toBe(1);
+  registry.reachFarms();
+  expect(announced()).toBe(2);
+});
+
 test('a server that comes back at another session with a greater epoch is announced with it', () => {
   const { registry } = serving();
   registry.register(1, 3);
