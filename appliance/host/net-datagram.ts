@@ -29,8 +29,11 @@ export const datagram: Net['datagram'] = (at, onDatagram, onError) => {
   const sources = new Map<string, Address>();
   // One for all: a closure for each datagram is garbage at 70,000 of them a second. Node's error names the destination.
   const onSent = (error: Error | null): void => {
-    if (error) onError(oneSentence(error));
+    if (!error) return;
+    follower?.look();
+    onError(oneSentence(error));
   };
+  let follower: Follower | undefined;
   socket.on('message', (bytes, from) => {
     let address = sources.get(from.address);
     if (address === undefined) {
@@ -50,9 +53,8 @@ export const datagram: Net['datagram'] = (at, onDatagram, onError) => {
       socket.off('error', reject);
       socket.on('error', error => onError(oneSentence(error)));
       const stopJoining = join(socket, family, at.groups ?? [], at.interfaces, onError);
-      let stopFollowing = (): void => {};
       try {
-        if (at.multicast !== undefined) stopFollowing = follow(socket, family, at.multicast, onError);
+        if (at.multicast !== undefined) follower = follow(socket, family, at.multicast, onError);
       } catch (error) {
         stopJoining();
         socket.close();
@@ -71,7 +73,7 @@ export const datagram: Net['datagram'] = (at, onDatagram, onError) => {
           if (!open) return;
           open = false;
           stopJoining();
-          stopFollowing();
+          follower?.stop();
           socket.close();
         },
       });
@@ -120,22 +122,29 @@ function join(
   return () => clearInterval(timer);
 }
 
+interface Follower {
+  /** Looks whether the interface is named otherwise now. */
+  look(): void;
+  stop(): void;
+}
+
 /**
- * Lets multicasts leave by the interface. The kernel keeps the address by which an IPv4 interface was named as their source, so a new
- * address is looked for. Throws when there is no such interface with an address.
+ * Lets multicasts leave by the interface. The kernel keeps the address by which an IPv4 interface was named as their source, and
+ * sends nothing once the interface has it no more: so the new one is looked for, now and then and after an error. Throws when there
+ * is no such interface with an address.
  */
 function follow(
   socket: Socket,
   family: 4 | 6,
   { interface: name, ttl }: { readonly interface: string; readonly ttl: number },
   onError: (error: string) => void,
-): () => void {
+): Follower {
   const find = (): string | undefined => membershipInterfaces(family, [name]).values().next().value;
   let current = find();
   if (current === undefined) throw new Error(`there is no interface ${name} with an IPv${family} address`);
   socket.setMulticastTTL(ttl);
   socket.setMulticastInterface(current);
-  const timer = setInterval(() => {
+  const look = (): void => {
     const next = find();
     if (next === undefined || next === current) return;
     try {
@@ -144,9 +153,10 @@ function follow(
     } catch (error) {
       onError(`${name}: ${oneSentence(error as Error)}`);
     }
-  }, JOIN_MS);
+  };
+  const timer = setInterval(look, JOIN_MS);
   timer.unref();
-  return () => clearInterval(timer);
+  return { look, stop: () => clearInterval(timer) };
 }
 
 function tryJoin(socket: Socket, group: Address, membership: string): string | undefined {

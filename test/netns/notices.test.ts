@@ -162,6 +162,25 @@ test('unicast receivers hear across a router that passes no multicast, and mend 
   expect(a.notices.status()).toMatchObject([{ name: 'd' }]);
 });
 
+test('multicasts pass as many routers as they may, and follow an address that changes', async () => {
+  const wire = spaces[1]!.spawn('tcpdump', ['-l', '-v', '-n', '-i', 'core0', 'udp', 'port', '9748']);
+  await poll(() => wire.stderr().includes('listening'));
+  const leave = spaces[0]!.enter();
+  try {
+    await start('a', spaces[0]!, '10.77.0.1', { groups: [GROUP4, GROUP6], ttl: 17, refresh: 100 });
+    await poll(() => /ttl 17,.*\n.*10\.77\.0\.1\.\d+ > 239\.255\.79\.47\.9748/.test(wire.stdout()));
+    await poll(() => /hlim 17,.*> ff05::4f47\.9748/.test(wire.stdout()));
+    spaces[0]!.ip('addr del 10.77.0.1/24 dev core0');
+    spaces[0]!.ip('addr add 10.77.0.91/24 dev core0');
+    expect(await poll(() => wire.stdout().includes('10.77.0.91'), 2000)).toBe(true);
+  } finally {
+    leave();
+    await wire.stop();
+    spaces[0]!.ip('addr flush dev core0 scope global');
+    for (const own of ['10.77.0.1/24', 'fd77::1/64']) spaces[0]!.ip(`addr add ${own} dev core0`);
+  }
+});
+
 test('an interface that is not there is said, and keeps nobody from the rest', async () => {
   const late = network.namespace('late');
   const one = await start('late', late, '10.77.0.9');
