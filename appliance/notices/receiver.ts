@@ -7,11 +7,11 @@ import type { ManagerId } from '../../sdk/wire/model.ts';
 import type { Millis } from '../host/ports.ts';
 import type { Counters } from '../notifier/counters.ts';
 import type { Trust } from '../pki/trust.ts';
-import { SourceLimits } from '../responder/source-limits.ts';
 import { Gate } from './gate.ts';
 import type { NoticesOptions, PeerStatus } from './options.ts';
 import { Peer, type Refresh, speakerOf } from './peer.ts';
 import { hex, type Question, Questions } from './questions.ts';
+import { Strangers } from './strangers.ts';
 import { type News, NOTHING, type Notice } from './table.ts';
 
 /** A silent peer is forgotten after this. */
@@ -22,10 +22,6 @@ const JITTER: Millis = 20;
 /** Who is not known is asked within this, so many times. */
 const STRANGER: Millis = 10;
 const STRANGER_TIMES = 4;
-/** Strangers that are asked in a second, of one address and in all. */
-const STRANGERS_EACH = 5;
-const STRANGERS_ALL = 50;
-const STRANGERS = 256;
 /** How long what has arrived may take to be read after a pause of this process. */
 const HELD_UP: Millis = 50;
 /** Longest silence that a peer may ask to be allowed. */
@@ -42,19 +38,15 @@ export class Receiver {
   private trust: Trust;
   private readonly gate: Gate;
   private readonly peers = new Map<ManagerId, Peer>();
-  /** Where managers were heard of which nothing is believed yet. */
-  private readonly strangers = new Map<ManagerId, readonly Address[]>();
+  private readonly strangers: Strangers;
   private readonly questions: Questions;
-  private readonly each: SourceLimits<Address>;
-  private readonly all: SourceLimits<'all'>;
 
   constructor(options: Receiver['options']) {
     const { clock, log, verify, counters } = options;
     this.options = options;
     this.trust = options.trust;
     this.gate = new Gate(clock, log, verify, counters);
-    this.each = new SourceLimits(clock, STRANGERS_EACH, () => {});
-    this.all = new SourceLimits(clock, STRANGERS_ALL, () => {});
+    this.strangers = new Strangers(clock);
     this.questions = new Questions({ ...options, questionFor: manager => this.questionFor(manager) });
     this.questions.askAll();
   }
@@ -69,7 +61,7 @@ export class Receiver {
     const { counters, signer, boot } = this.options;
     const { manager } = message;
     if (manager === signer.id) {
-      if (message.boot !== boot) this.gate.refuse('own-identity', from, { boot: message.boot });
+      if (message.boot !== boot) this.hearOwn(message, bytes, from);
       return;
     }
     const peer = this.peers.get(manager);
@@ -114,6 +106,14 @@ export class Receiver {
     for (const peer of this.peers.values()) peer.fading?.cancel();
   }
 
+  /** Signed by our key, but not by us as we are now: a replay, or somebody who has the key, too. */
+  private hearOwn(message: Message, bytes: Uint8Array, from: Address): void {
+    const { signer, boot } = this.options;
+    if (!this.gate.authentic(signer.publicKey, bytes, message.signature, from, signer.id)) return;
+    const why = message.boot > boot ? 'own-identity' : 'own-old';
+    this.gate.refuse(why, from, { boot: message.boot, own: boot });
+  }
+
   /** Nothing new in it, or a replay: not worth a look at its signature. */
   private isOld(peer: Peer, message: Message): boolean {
     if (message.boot !== peer.table.boot) return false;
@@ -146,17 +146,13 @@ export class Receiver {
   /** Asks one of whom nothing is believed yet, or who says that he has started anew. */
   private challenge({ manager, addresses }: Message, from: Address): void {
     const { random, counters } = this.options;
-    if (!this.each.allow(from) || !this.all.allow('all')) {
+    if (!this.strangers.allows(from)) {
       counters.add('limit-strangers');
       return;
     }
     const peer = this.peers.get(manager);
     if (peer !== undefined) peer.source = from;
-    else {
-      if (this.strangers.size >= STRANGERS && !this.strangers.has(manager))
-        this.strangers.delete(this.strangers.keys().next().value!);
-      this.strangers.set(manager, [from, ...addresses.filter(address => address !== from)]);
-    }
+    else this.strangers.remember(manager, [from, ...addresses.filter(address => address !== from)]);
     this.suspectBoot.add(manager);
     this.questions.ask(manager, random.uniform() * STRANGER);
   }
@@ -173,7 +169,7 @@ export class Receiver {
       }));
     const peer = this.peers.get(manager);
     if (peer === undefined) {
-      const from = this.strangers.get(manager);
+      const from = this.strangers.placesOf(manager);
       return from && { places: placesOf(from), since: 0, times: STRANGER_TIMES };
     }
     const { boot, cover, complete } = peer.table;
@@ -250,7 +246,7 @@ export class Receiver {
     }
     const peer = new Peer(message, key, from, clock.now());
     this.peers.set(peer.id, peer);
-    this.strangers.delete(peer.id);
+    this.strangers.forget(peer.id);
     return peer;
   }
 

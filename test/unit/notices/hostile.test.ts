@@ -120,6 +120,15 @@ describe('what is not authentic', () => {
     });
   });
 
+  test('our identity without our signature is no alarm', async () => {
+    const { world, a } = await pair();
+    const mallory = await stranger(world);
+    mallory.send(signed(notice(a.signer.id, { boot: 9 }), newSigner()), a);
+    mallory.send(signed(notice(a.signer.id, { boot: 9 }), a.signer), a);
+    await world.clock.advance(10);
+    expect([refusals(a, 'signature'), refusals(a, 'own-identity')]).toEqual([1, 1]);
+  });
+
   test('bytes that are no notice', async () => {
     const { world, b } = await pair();
     const mallory = await stranger(world);
@@ -321,6 +330,20 @@ describe('too much', () => {
     a.announce([binding(1)]);
     await world.clock.advance(100);
     expect(b.believes(a)).toEqual(wanted([1]));
+  });
+
+  test('managers that nobody knows, made up by the hundred, lead to few questions', async () => {
+    const { world, b } = await pair();
+    await world.clock.advance(500);
+    const mallory = await stranger(world);
+    const asked = b.notices.counters()['repair-asked'] ?? 0;
+    for (let count = 0; count < 300; count++) {
+      const made = count.toString(16).padStart(64, 'e') as ManagerId;
+      mallory.send(signed(notice(made), newSigner()), b);
+    }
+    await world.clock.advance(900);
+    expect(b.notices.counters()['repair-asked']! - asked).toBeLessThan(60);
+    expect(b.notices.counters()['limit-strangers']).toBeGreaterThan(250);
   });
 
   test('a certificate too long to be shown is refused at the start', async () => {
