@@ -18,11 +18,13 @@ export type {
   LeaseEvent,
   LostEvent,
   ManagerAddress,
+  MovedEvent,
   RefusedEvent,
   ServiceEvent,
   SessionState,
   StateEvent,
 } from './server/events.ts';
+export type { Memory } from './server/memory.ts';
 export {
   type RegisterOptions,
   Registration,
@@ -30,7 +32,6 @@ export {
   register,
 } from './server/register.ts';
 export type { ServiceOptions, ServicePlan } from './server/service.ts';
-export type { Memory } from './server/session.ts';
 export type { Environment, Identity } from './transport/environment.ts';
 export { nodeEnvironment } from './transport/node.ts';
 export type { Address, Mac } from './wire/address.ts';

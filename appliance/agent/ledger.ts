@@ -2,7 +2,7 @@
  * What the agent has changed on this host and what it holds, on disk: written before each change, so that a run that was killed
  * leaves nothing that the next one does not know as its own.
  */
-import type { Memory } from '../../sdk/server/session.ts';
+import type { Memory } from '../../sdk/server/memory.ts';
 import { type Address, parseAddress } from '../../sdk/wire/address.ts';
 import { decodeLease, encodeLease } from '../../sdk/wire/lease.ts';
 import type { Files, Log } from '../host/ports.ts';

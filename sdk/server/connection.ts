@@ -2,11 +2,28 @@
  * A session's connection over a stream: messages to bytes and back, and the limits that bind the manager, too.
  */
 import type { Identity, Net } from '../transport/environment.ts';
-import { type ManagerMessage, WELL_KNOWN } from '../wire/messages.ts';
+import type { Address } from '../wire/address.ts';
+import { type ManagerMessage, type ServerMessage, WELL_KNOWN } from '../wire/messages.ts';
 import { encodeRegistration } from '../wire/registration.ts';
 import { RegistrationParser } from '../wire/stream.ts';
 import type { ManagerAddress } from './events.ts';
-import type { Connection, ConnectionHandlers } from './session.ts';
+
+/** One connection to a manager. */
+export interface Connection {
+  /** This end's address and the manager's certificate (DER), once it is open, so far as they are known. */
+  readonly local: Address | undefined;
+  readonly certificate: Uint8Array | undefined;
+  send(message: ServerMessage): void;
+  /** `orderly`: what was sent still goes out. */
+  close(orderly: boolean): void;
+}
+
+export interface ConnectionHandlers {
+  onOpen(): void;
+  onMessage(message: ManagerMessage): void;
+  /** Once, and the last call. */
+  onClose(reason: string): void;
+}
 
 /** Bytes that a manager may leave unread before it counts as stuck. */
 const MOST_PENDING = 4 * 1024 * 1024;
@@ -17,6 +34,7 @@ const FROM_MANAGER: ReadonlySet<string> = new Set([
   'done',
   'refused',
   'service-state',
+  'lease-revoked',
   'pace',
   'heartbeat',
 ]);
@@ -55,6 +73,12 @@ export const connectWith =
       },
     );
     return {
+      get local() {
+        return stream.localAddress;
+      },
+      get certificate() {
+        return stream.peerCertificate;
+      },
       send(message) {
         if (over) return;
         stream.write(encodeRegistration(message));

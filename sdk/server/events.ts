@@ -11,6 +11,9 @@ export interface ManagerAddress {
   readonly port: number;
 }
 
+export const sameManager = (one: ManagerAddress, other: ManagerAddress): boolean =>
+  one.address === other.address && one.port === other.port;
+
 /**
  * - `idle` not started; `searching` for a manager; `connecting`, `registering` with one
  * - `registered`: the manager knows this server; each service's state comes as an event of its own
@@ -62,10 +65,21 @@ export interface RefusedEvent {
   readonly sentence: string;
 }
 
+/** The registration is at another manager, and its services are served there. */
+export interface MovedEvent {
+  readonly from: ManagerAddress;
+  readonly to: ManagerAddress;
+  /** Whether the former manager served until the new one did. */
+  readonly madeBeforeBroken: boolean;
+  /** ms from the first word that there is another place, or that the former manager is lost. */
+  readonly took: number;
+}
+
 /** One event, by the name that listeners know it by. */
 export type SessionEvent =
   | ({ readonly type: 'state' } & StateEvent)
   | ({ readonly type: 'lease' } & LeaseEvent)
   | ({ readonly type: 'service' } & ServiceEvent)
+  | ({ readonly type: 'moved' } & MovedEvent)
   | ({ readonly type: 'lost' } & LostEvent)
   | ({ readonly type: 'refused' } & RefusedEvent);

@@ -30,6 +30,8 @@ export interface HoldingPorts {
   /** Makes the VIP usable on this host before services are registered on it. */
   readonly install: (lease: Lease, services: readonly ServicePlan[]) => Promise<void>;
   readonly emit: (event: SessionEvent) => void;
+  /** False while another manager still serves the VIP: what this one refuses is asked for again, not given up. */
+  readonly mayLose: () => boolean;
   /** A service was registered: its last report is due. */
   readonly onRegistered: (service: ServicePlan) => void;
 }
@@ -71,6 +73,21 @@ export class Holding {
     for (const timer of this.timers.splice(0)) timer.cancel();
   }
 
+  /** The manager has taken the lease back: the VIP goes, and another is asked for, or the same one again later. */
+  revoked(): void {
+    const { lease } = this;
+    if (lease === undefined) return;
+    for (const timer of this.timers.splice(0)) timer.cancel();
+    this.lose(lease);
+    if (this.plan.vip === undefined) this.request(undefined);
+    else this.later('lease-retry', this.retryPause(), () => this.request(this.plan.vip));
+  }
+
+  /** Whether the manager should be serving this service. */
+  serves(service: number): boolean {
+    return (this.intents.get(service) ?? 'serve') === 'serve';
+  }
+
   has(service: number): boolean {
     return this.plan.services.some(entry => entry.id === service);
   }
@@ -97,7 +114,7 @@ export class Holding {
       { type: 'lease-request', ...(vip && { vip }), family, shared, service },
       (reply: Reply) => {
         if (reply.type === 'lease') return this.granted(reply.lease);
-        const passing = reply.type === 'refused' && PASSING.has(reply.code);
+        const passing = reply.type === 'refused' && (PASSING.has(reply.code) || !this.ports.mayLose());
         // The VIP of a former lease is not to be had again: it must go before another one comes.
         if (this.lease !== undefined && !passing) this.lose(this.lease);
         if (vip !== undefined && this.plan.vip === undefined && !passing) return this.request(undefined);

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { invalid } from '../client/question.ts';
 import { identityOf } from '../client/trust.ts';
 import type { Identity } from '../transport/environment.ts';
-import type { ServerId } from '../wire/model.ts';
+import type { ManagerId, ServerId } from '../wire/model.ts';
 
 /** The identity that a certificate gives. Throws BivouacError EINVAL if it, its authority's or the key cannot be read, or do not fit. */
 export function certifiedIdentity({ ca, certificate, key }: Identity): ServerId {
@@ -23,6 +23,16 @@ export function certifiedIdentity({ ca, certificate, key }: Identity): ServerId 
   if (!own.checkPrivateKey(secret))
     throw invalid('tls.key', "another certificate's key", `that of ${own.subject}`);
   return identityOf(own.publicKey.export({ type: 'spki', format: 'der' })) as ServerId;
+}
+
+/** Whose certificate (DER) it is; undefined if it cannot be read. */
+export function managerOf(certificate: Uint8Array): ManagerId | undefined {
+  try {
+    const { publicKey } = new X509Certificate(certificate);
+    return identityOf(publicKey.export({ type: 'spki', format: 'der' })) as ManagerId;
+  } catch {
+    return undefined;
+  }
 }
 
 /** For plain TCP, where anybody may claim anything: made of the host's machine-id (machine-id(5)) and the server's name. */

@@ -10,6 +10,9 @@ const SILENT_INTERVALS = 3;
 /** ms: sums of fractional times come out a little off, and a timer must not be set again for nothing. */
 const GRAIN = 0.5;
 
+/** ms; the clocks that tell of a suspension are read at different moments, and one of them in steps. */
+const LEAST_SLEEP = 500;
+
 /** ms between the suspicion and the verdict: what had come meanwhile, and only waited to be read, is read by then. */
 const LAST_LOOK = 5;
 
@@ -18,18 +21,28 @@ export class Pulse {
   private interval: number;
   private readonly beat: () => void;
   private readonly lost: (reason: string) => void;
+  private readonly asleep: () => number;
+  private slept: number;
   private lastSent: number;
   private lastHeard: number;
   private suspected = false;
   private sending: Timer | undefined;
   private hearing: Timer | undefined;
 
-  /** `interval` in ms. */
-  constructor(clock: Clock, interval: number, beat: () => void, lost: (reason: string) => void) {
+  /** `interval` in ms. `asleep`: for how long this host has been suspended since it booted, ms. */
+  constructor(
+    clock: Clock,
+    interval: number,
+    beat: () => void,
+    lost: (reason: string) => void,
+    asleep: () => number = () => 0,
+  ) {
     this.clock = clock;
     this.interval = interval;
     this.beat = beat;
     this.lost = lost;
+    this.asleep = asleep;
+    this.slept = asleep();
     this.lastSent = clock.now();
     this.lastHeard = clock.now();
     this.armSending();
@@ -63,6 +76,12 @@ export class Pulse {
   private armSending(): void {
     const due = this.lastSent + this.interval;
     this.sending = this.clock.after('heartbeat', due - this.clock.now(), () => {
+      // The clock of timers stands still meanwhile, the manager's does not: it has given this server up.
+      const slept = this.asleep() - this.slept;
+      if (slept > Math.max(LEAST_SLEEP, this.interval * SILENT_INTERVALS)) {
+        this.lost(`this host was suspended for ${Math.round(slept / 1000)} s`);
+        return;
+      }
       if (this.clock.now() - this.lastSent >= this.interval - GRAIN) {
         this.beat();
         this.sent();

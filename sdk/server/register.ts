@@ -7,7 +7,7 @@ import { invalid } from '../client/question.ts';
 import { aborted, BivouacError } from '../errors.ts';
 import type { Environment, Identity } from '../transport/environment.ts';
 import { nodeEnvironment } from '../transport/node.ts';
-import { parseAddress } from '../wire/address.ts';
+import { type Address, parseAddress } from '../wire/address.ts';
 import { WELL_KNOWN } from '../wire/messages.ts';
 import type { Lease, Report, ServerId } from '../wire/model.ts';
 import { connectWith } from './connection.ts';
@@ -16,6 +16,7 @@ import type {
   LeaseEvent,
   LostEvent,
   ManagerAddress,
+  MovedEvent,
   RefusedEvent,
   ServiceEvent,
   SessionEvent,
@@ -23,14 +24,16 @@ import type {
   StateEvent,
 } from './events.ts';
 import { certifiedIdentity, plainIdentity } from './identity.ts';
+import type { Memory } from './memory.ts';
+import type { Find } from './quest.ts';
 import { leasePlans, type ServiceOptions, type ServicePlan } from './service.ts';
-import { type Memory, Session } from './session.ts';
+import { Session } from './session.ts';
 
 export interface RegisterOptions {
   /** What people call this server. Default: the host's name. */
   readonly name?: string;
   readonly services: readonly ServiceOptions[];
-  /** `address`, `address:port`, several of them, or a function that finds them. Default: who answers a solicitation, else the default router. */
+  /** `address`, `address:port`, several of them, or a function that finds them. Default: the default router, and who answers a solicitation. */
   readonly manager?: string | readonly string[] | (() => Promise<readonly ManagerAddress[]>);
   /** The mission's certificate for this server; absent: plain TCP, if the manager allows that. */
   readonly tls?: Identity;
@@ -54,6 +57,7 @@ export interface RegistrationEvents {
   state: [StateEvent];
   lease: [LeaseEvent];
   service: [ServiceEvent];
+  moved: [MovedEvent];
   lost: [LostEvent];
   refused: [RefusedEvent];
 }
@@ -93,16 +97,13 @@ export class Registration extends EventEmitter<RegistrationEvents> {
         random: environment.random,
         connect: connectWith(environment.net, options.tls),
         find: finder(environment, options.manager),
-        addresses: to => {
+        addresses: (to, local) => {
+          if (own !== undefined) return own;
           const vips = new Set(session.memory().leases.map(({ lease }) => lease.vip));
-          return (
-            own ??
-            nearest(
-              environment.addresses().filter(address => !vips.has(address)),
-              to.address,
-            )
-          );
+          const here = environment.addresses().filter(address => !vips.has(address));
+          return [...new Set<Address>([...(local ? [local] : []), ...nearest(here, to.address)])];
         },
+        asleep: () => environment.asleep?.() ?? 0,
         install: options.install ?? (() => Promise.resolve()),
         emit: event => this.#tell(event),
       },
@@ -118,6 +119,19 @@ export class Registration extends EventEmitter<RegistrationEvents> {
   /** Begins; goes on through every loss until stop(). */
   start(): void {
     this.#session.start();
+  }
+
+  /**
+   * Tells that this host may be elsewhere now (another network, another address): looks for a manager there, at `managers` first,
+   * and goes over to it. The former one is left once the new one serves, or is lost already. A lost manager is noticed without this.
+   */
+  relocate(managers: readonly ManagerAddress[] = []): void {
+    this.#session.relocate(managers);
+  }
+
+  /** Tells that there may be managers at these addresses: they are tried now, unless this server is registered with one of them. */
+  suggest(managers: readonly ManagerAddress[]): void {
+    this.#session.suggest(managers);
   }
 
   /** Says how services are (ids count from 1, in the order of the options); said again after each reconnection. */
@@ -186,20 +200,17 @@ export function register(options: RegisterOptions): Promise<Registration> {
   });
 }
 
-function finder(
-  environment: Environment,
-  manager: RegisterOptions['manager'],
-): () => Promise<readonly ManagerAddress[]> {
-  if (typeof manager === 'function') return manager;
+function finder(environment: Environment, manager: RegisterOptions['manager']): Find {
+  if (typeof manager === 'function') return async found => found(await manager());
   const port = WELL_KNOWN.registrationPort;
   if (manager !== undefined) {
-    const found = (typeof manager === 'string' ? [manager] : manager).map(managerAddress);
-    return () => Promise.resolve(found);
+    const configured = (typeof manager === 'string' ? [manager] : manager).map(managerAddress);
+    return async found => found(configured);
   }
-  return async () => [
-    ...(await discover({ environment })),
-    ...environment.gateways().map(address => ({ address, port })),
-  ];
+  return async found => {
+    found(environment.gateways().map(address => ({ address, port })));
+    found(await discover({ environment }));
+  };
 }
 
 /** Reads `192.0.2.1`, `192.0.2.1:9746`, `2001:db8::1` or `[2001:db8::1]:9746`. Throws BivouacError EINVAL. */

@@ -98,8 +98,12 @@ function planOf(id: number, where: string, options: ServiceOptions): ServicePlan
   if (!Number.isInteger(weight) || weight < 1 || weight > 1000)
     throw invalid(`${where}.weight`, weight, '1…1000');
   const single = ports.length === 1 && ports[0]!.first === ports[0]!.last;
-  if (targetPort !== 0 && (forward.mode !== 'nat' || !single))
-    throw invalid(`${where}.targetPort`, targetPort, "none: it goes with 'nat' mode and a single port only");
+  if (targetPort !== 0 && (!['nat', 'redirect'].includes(forward.mode) || !single))
+    throw invalid(
+      `${where}.targetPort`,
+      targetPort,
+      "none: it goes with 'nat' or 'redirect' mode and a single port only",
+    );
   const { interval = CHECK.interval } = check;
   const spec = { ...CHECK, timeout: Math.min(TIMEOUT, interval), ...check };
   if (spec.timeout > spec.interval)

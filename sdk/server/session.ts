@@ -1,42 +1,41 @@
 /**
  * The life of a registration, without sockets: messages in and out, a clock and a way to connect come from outside. It finds a
- * manager, registers, claims leases and services, keeps the connection alive, and after a loss does it all again.
+ * manager, registers, claims leases and services, keeps the connection alive, and after a loss does it all again. When the host may
+ * be elsewhere it looks for a manager there, and goes over to it: the former one is left once the new one serves (move.ts).
  */
 import type { Clock, Random, Timer } from '../transport/environment.ts';
 import type { Address } from '../wire/address.ts';
-import { type ManagerMessage, type ServerMessage, VERSION } from '../wire/messages.ts';
-import type { Lease, ManagerId, Report, ServerId } from '../wire/model.ts';
+import { type ManagerMessage, VERSION } from '../wire/messages.ts';
+import type { Lease, Report, ServerId } from '../wire/model.ts';
+import { Attachment } from './attachment.ts';
 import { backoff } from './backoff.ts';
-import type { ManagerAddress, SessionEvent, SessionState } from './events.ts';
+import type { Connection, ConnectionHandlers } from './connection.ts';
+import { above, type Home, isHome } from './epoch.ts';
+import {
+  type ManagerAddress,
+  type SessionEvent,
+  type SessionState,
+  type StateEvent,
+  sameManager,
+} from './events.ts';
 import { Holding } from './holding.ts';
-import { Pulse } from './pulse.ts';
-import { Requests } from './requests.ts';
+import { Issuers, type Memory } from './memory.ts';
+import { Move } from './move.ts';
+import { type Find, Quest } from './quest.ts';
 import type { LeasePlan, ServicePlan } from './service.ts';
-
-/** One connection to a manager. */
-export interface Connection {
-  send(message: ServerMessage): void;
-  /** `orderly`: what was sent still goes out. */
-  close(orderly: boolean): void;
-}
-
-export interface ConnectionHandlers {
-  onOpen(): void;
-  onMessage(message: ManagerMessage): void;
-  /** Once, and the last call. */
-  onClose(reason: string): void;
-}
 
 export interface SessionPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly connect: (to: ManagerAddress, handlers: ConnectionHandlers) => Connection;
-  /** Where managers may be, best first; looked up before each round of attempts. */
-  readonly find: () => Promise<readonly ManagerAddress[]>;
-  /** This host's unique addresses, best first, as the manager at `to` may reach them. */
-  readonly addresses: (to: ManagerAddress) => readonly Address[];
+  /** Where managers may be, best first; looked up for each search. */
+  readonly find: Find;
+  /** This host's unique addresses, best first, as the manager at `to` may reach them; `local`: that of the connection, if it is known. */
+  readonly addresses: (to: ManagerAddress, local: Address | undefined) => readonly Address[];
   readonly install: (lease: Lease, services: readonly ServicePlan[]) => Promise<void>;
   readonly emit: (event: SessionEvent) => void;
+  /** For how long this host has been suspended since it booted, ms. */
+  readonly asleep: () => number;
 }
 
 export interface SessionOptions {
@@ -50,22 +49,12 @@ export interface SessionOptions {
   readonly memory?: Memory | undefined;
 }
 
-/** What is worth keeping over a restart of this process. */
-export interface Memory {
-  readonly epoch: number;
-  readonly leases: readonly { readonly plan: string; readonly lease: Lease }[];
-  /** Where the last registration was. */
-  readonly manager: ManagerAddress | undefined;
-}
-
-/** ms to connect (and for the TLS handshake), and for the manager's word after that. */
-const CONNECT_TIMEOUT = 5000;
-/** ms that an orderly stop waits for the manager's word. */
-const STOP_TIMEOUT = 2000;
 /** ms after which a registration counts as having worked. */
 const STEADY = 5000;
-/** ms; whatever a manager says, no faster. */
-const LEAST_HEARTBEAT = 10;
+/** How much longer the pauses are between searches for a better place. */
+const PATIENCE = 15;
+/** ms */
+const LONGEST_PATIENCE = 30_000;
 /** Leases in one `register` (docs/protocol.md, Limits). */
 const MAX_LEASES = 256;
 
@@ -75,19 +64,21 @@ export class Session {
   private readonly ports: SessionPorts;
   private readonly holdings: readonly Holding[];
   private readonly reports = new Map<number, Report>();
-  private candidates: readonly ManagerAddress[] = [];
-  private attempt = 0;
-  private since = 0;
+  private readonly issuers: Issuers;
   private epoch: number;
-  private raise = 1;
-  private home: ManagerAddress | undefined;
-  /** Each connection attempt has its own, so that nothing late from an earlier one counts. */
-  private generation = 0;
-  private connection: Connection | undefined;
-  private requests: Requests | undefined;
-  private pulse: Pulse | undefined;
+  private step = 1;
+  private home: Home | undefined;
+  private attempt = 0;
   private timer: Timer | undefined;
-  private beats = 0;
+  private quest: Quest | undefined;
+  /** Found, and asked to register this server. */
+  private rising: Attachment | undefined;
+  /** Where this server is registered. */
+  private current: Attachment | undefined;
+  /** Under way while a former manager still serves. */
+  private move: Move | undefined;
+  /** Since when there is cause to be elsewhere. */
+  private restless = 0;
   private waiting: (() => void)[] = [];
 
   constructor(options: SessionOptions, ports: SessionPorts) {
@@ -95,13 +86,15 @@ export class Session {
     this.ports = ports;
     this.epoch = options.memory?.epoch ?? 1;
     this.home = options.memory?.manager;
+    this.issuers = new Issuers(options.memory?.issuers);
     const { clock, emit, install } = ports;
     const onRegistered = ({ id }: { readonly id: number }): void => {
       const report = this.reports.get(id);
-      if (report !== undefined) this.send({ type: 'report', reports: [report] });
+      if (report !== undefined) this.current?.send({ type: 'report', reports: [report] });
     };
+    const mayLose = (): boolean => this.move === undefined;
     this.holdings = options.plans.map(
-      plan => new Holding(plan, { clock, server: options.server, install, emit, onRegistered }),
+      plan => new Holding(plan, { clock, server: options.server, install, emit, mayLose, onRegistered }),
     );
     for (const { plan, lease } of options.memory?.leases ?? []) {
       const holding = this.holdings.find(entry => entry.plan.key === plan);
@@ -113,11 +106,32 @@ export class Session {
     if (this.state === 'idle') this.search();
   }
 
+  /**
+   * This host may be elsewhere now: looks for a manager there, at `managers` first, and goes over to the one that it finds. Whatever
+   * was being tried is given up, for it was tried from the former place; a registration that lives goes on meanwhile.
+   */
+  relocate(managers: readonly ManagerAddress[] = []): void {
+    if (this.isEnding()) return;
+    this.attempt = 0;
+    this.restless = this.ports.clock.now();
+    this.search(managers);
+  }
+
+  /** There may be managers at these addresses: unless this server is registered with one of them, they are tried now. */
+  suggest(managers: readonly ManagerAddress[]): void {
+    const { current } = this;
+    if (this.isEnding() || (current && managers.some(one => sameManager(one, current.to)))) return;
+    if (this.rising !== undefined) return;
+    if (this.quest !== undefined) this.quest.offer(managers);
+    else this.relocate(managers);
+  }
+
   /** What an app or an agent says of its services; the last word on each is said again after a reconnection. */
   report(reports: readonly Report[]): void {
     for (const report of reports) this.reports.set(report.service, report);
     const known = reports.filter(({ service }) => this.holdings.some(one => one.isRegistered(service)));
-    if (known.length > 0) this.send({ type: 'report', reports: known });
+    if (known.length > 0) this.current?.send({ type: 'report', reports: known });
+    this.move?.from.send({ type: 'report', reports });
   }
 
   /** No new connections for these services; resolves when the manager has said so (at once while there is none). */
@@ -129,165 +143,263 @@ export class Session {
             const holding = this.holdings.find(entry => entry.has(id));
             if (holding === undefined) return resolve();
             this.waiting.push(resolve); // A connection that ends before the answer ends the wait, too.
+            this.move?.from.requests.ask({ type: `${intent}-service`, service: id }, () => {});
             holding.end(id, intent, resolve);
+            this.move?.judge();
           }),
       ),
     );
   }
 
-  /** Deregisters and closes; never takes longer than STOP_TIMEOUT. */
+  /** Deregisters and closes; never takes longer than two seconds. */
   stop(): Promise<void> {
     if (this.state === 'stopped') return Promise.resolve();
-    const { requests } = this;
-    const registered = this.state === 'registered';
+    const { current } = this;
     return new Promise(resolve => {
       this.waiting.push(resolve);
       if (this.state === 'stopping') return;
       this.enter('stopping', 'asked to stop');
-      this.timer?.cancel();
-      if (!registered) {
-        this.finish(false);
-        return;
-      }
-      this.timer = this.ports.clock.after('stop-timeout', STOP_TIMEOUT, () => this.finish(false));
-      requests?.ask({ type: 'deregister' }, () => this.finish(true));
+      this.abandon();
+      this.move?.end()?.leave();
+      this.move = undefined;
+      this.releaseHoldings();
+      const finish = (): void => {
+        this.enter('stopped', 'stopped');
+        this.settleWaiting();
+      };
+      if (current === undefined) finish();
+      else current.leave(finish);
     });
   }
 
   /** To be stored, and handed to the next run. */
   memory(): Memory {
     const leases = this.holdings.flatMap(({ plan, lease }) => (lease ? [{ plan: plan.key, lease }] : []));
-    return { epoch: this.epoch, leases, manager: this.home };
+    const issuers = this.issuers.of(leases.map(({ lease }) => lease));
+    return { epoch: this.epoch, leases, manager: this.home, issuers };
   }
 
   services(): number[] {
     return this.holdings.flatMap(entry => entry.plan.services.map(service => service.id));
   }
 
-  private search(): void {
-    const generation = ++this.generation;
-    this.enter('searching', 'looking for a manager');
-    this.ports.find().then(
-      found => {
-        if (generation !== this.generation) return;
-        this.candidates = found;
-        if (found.length === 0) this.wait('no manager was found');
-        else this.dial();
-      },
-      (error: Error) => {
-        if (generation === this.generation) this.wait(`no manager was found: ${error.message}`);
-      },
-    );
+  private isEnding(): boolean {
+    return this.state === 'idle' || this.state === 'stopping' || this.state === 'stopped';
   }
 
-  private dial(): void {
-    const [to, ...rest] = this.candidates;
-    if (to === undefined) {
-      this.search();
-      return;
-    }
-    this.candidates = rest;
-    const generation = ++this.generation;
-    const current = <A extends unknown[]>(run: (...args: A) => void) => {
-      return (...args: A): void => {
-        if (generation === this.generation) run(...args);
-      };
-    };
-    this.enter('connecting', `to ${to.address} port ${to.port}`, to);
-    this.timer = this.ports.clock.after('connect-timeout', CONNECT_TIMEOUT, () =>
-      this.lose(`${to.address} port ${to.port} did not answer within ${CONNECT_TIMEOUT} ms`),
-    );
-    this.connection = this.ports.connect(to, {
-      onOpen: current(() => this.register(to)),
-      onMessage: current((message: ManagerMessage) => this.hear(message)),
-      onClose: current((reason: string) => this.lose(reason)),
+  /** Gives up whatever search is under way. */
+  private abandon(): void {
+    this.timer?.cancel();
+    this.quest?.close();
+    this.quest = undefined;
+    this.rising?.close(false);
+    this.rising = undefined;
+  }
+
+  private search(first: readonly ManagerAddress[] = []): void {
+    this.abandon();
+    const { clock, asleep, connect, find } = this.ports;
+    const quest = new Quest({
+      clock,
+      attach: (to, owner) => new Attachment(to, { clock, asleep, connect }, owner),
+      onTry: to => this.progress('connecting', `to ${to.address} port ${to.port}`, to),
+      onFound: attachment => this.register(attachment),
+      onFailed: reason => {
+        this.quest = undefined;
+        this.wait(reason);
+      },
     });
+    this.quest = quest;
+    this.progress('searching', 'looking for a manager');
+    quest.start(first, find);
   }
 
-  private register(to: ManagerAddress): void {
-    this.enter('registering', `with ${to.address}`, to);
-    this.requests = new Requests(
-      this.ports.clock,
-      message => this.send(message),
-      what => this.lose(`the manager did not answer '${what}'`),
-    );
+  private register(attachment: Attachment): void {
+    this.rising = attachment;
+    const { to } = attachment;
+    const useless = (reason: string): void => {
+      this.rising = undefined;
+      this.quest?.resume(reason);
+    };
+    attachment.owner = { onOpen() {}, onMessage: message => this.passOver(message), onEnd: useless };
+    this.progress('registering', `with ${to.address}`, to);
+    this.present(attachment, isHome(this.home, { ...to, id: attachment.id }) ? this.epoch : this.epoch + 1);
+  }
+
+  private present(attachment: Attachment, epoch: number): void {
     const { server, name, heartbeat, software } = this.options;
-    const roamed = this.home !== undefined && this.home.address !== to.address;
-    const epoch = roamed ? this.epoch + 1 : this.epoch;
-    const { oldest, newest } = VERSION;
+    const { to, local } = attachment;
     // One message holds no more; the rest are asked for by their VIPs.
     const leases = this.memory()
       .leases.slice(0, MAX_LEASES)
       .map(({ lease }) => lease);
-    const addresses = this.ports.addresses(to).slice(0, 8);
-    this.requests.ask(
+    attachment.register(
       {
         type: 'register',
-        versions: [oldest, newest],
+        versions: [VERSION.oldest, VERSION.newest],
         server,
         name,
-        addresses,
+        addresses: this.ports.addresses(to, local).slice(0, 8),
         epoch,
         heartbeat,
         leases,
+        certificates: this.issuers.of(leases, attachment.id),
         software,
       },
       reply => {
-        this.timer?.cancel();
         if (reply.type === 'registered') {
+          // On plain TCP only its answer says that it is not the manager that was at this address before.
+          if (epoch === this.epoch && !isHome(this.home, { ...to, id: attachment.id })) {
+            this.present(attachment, epoch + 1);
+            return;
+          }
           this.epoch = epoch;
-          this.raise = 1;
-          this.home = to;
-          this.registered(to, reply);
-        } else if (reply.type === 'refused') {
-          this.ports.emit({ type: 'refused', what: 'register', code: reply.code, sentence: reply.sentence });
-          // How far behind it is nobody says, so the steps double: any epoch is passed within some tens of attempts.
-          if (reply.code === 'epoch-stale') {
-            this.epoch = epoch + this.raise;
-            this.raise *= 2;
-          } else this.attempt = Math.max(this.attempt, reply.code === 'shutting-down' ? 1 : 5);
-          this.lose(`refused: ${reply.sentence || reply.code}`);
-        } else this.lose(`'${reply.type}' is no answer to 'register'`);
+          this.step = 1;
+          this.registered(attachment);
+        } else if (reply.type === 'refused') this.refused(attachment, epoch, reply);
+        else this.give(attachment, `'${reply.type}' is no answer to 'register'`);
       },
     );
   }
 
-  private registered(
-    to: ManagerAddress,
-    { manager, name, heartbeat }: { manager: ManagerId; name: string; heartbeat: number },
+  private refused(
+    attachment: Attachment,
+    epoch: number,
+    { code, sentence }: Extract<ManagerMessage, { type: 'refused' }>,
   ): void {
-    this.since = this.ports.clock.now();
-    this.pulse = new Pulse(
-      this.ports.clock,
-      Math.max(LEAST_HEARTBEAT, heartbeat),
-      () => this.connection?.send({ type: 'heartbeat', sequence: this.beats++ >>> 0 }),
-      reason => this.lose(reason),
-    );
-    this.enter('registered', `with ${name || to.address}`, { ...to, id: manager, name });
-    for (const holding of this.holdings) holding.claim(this.requests!);
+    this.ports.emit({ type: 'refused', what: 'register', code, sentence });
+    const next = code === 'epoch-stale' ? above(epoch, this.step, sentence) : undefined;
+    if (next !== undefined) {
+      this.step *= 2;
+      this.present(attachment, next);
+      return;
+    }
+    this.attempt = Math.max(this.attempt, code === 'shutting-down' ? 1 : 5);
+    this.give(attachment, `refused: ${sentence || code}`);
   }
 
-  private hear(message: ManagerMessage): void {
-    this.pulse?.heard();
-    if (message.type === 'heartbeat') return;
-    if (message.type === 'pace') {
-      const { heartbeat } = message;
-      this.pulse?.pace(Math.max(LEAST_HEARTBEAT, heartbeat));
-      if (this.state === 'registered') this.send({ type: 'pace', heartbeat });
-      return;
+  /** This one is of no use. */
+  private give(attachment: Attachment, reason: string): void {
+    attachment.close(false);
+    this.rising = undefined;
+    this.quest?.resume(reason);
+  }
+
+  private registered(attachment: Attachment): void {
+    const { to, id, name } = attachment;
+    const former = this.current;
+    this.rising = undefined;
+    this.quest?.close();
+    this.quest = undefined;
+    const before = this.home;
+    this.home = { address: to.address, port: to.port, id };
+    if (attachment.certificate !== undefined) this.issuers.learn(attachment.certificate);
+    this.current = attachment;
+    attachment.owner = {
+      onOpen() {},
+      onMessage: message => this.hear(attachment, message),
+      onEnd: reason => this.lose(attachment, reason),
+    };
+    const serving = this.leave(former, attachment);
+    if (serving !== undefined) this.beginMove(serving, attachment);
+    this.enter('registered', `with ${name || to.address}`, { ...to, ...(id && { id }), name });
+    if (serving === undefined && before !== undefined && !isHome(before, this.home))
+      this.moved(before, to, false);
+    for (const holding of this.holdings) holding.claim(attachment.requests);
+    this.move?.judge();
+  }
+
+  /** Of the managers so far, leaves those that serve less, and gives the one that is left once the new one serves. */
+  private leave(former: Attachment | undefined, next: Attachment): Attachment | undefined {
+    const serving = this.move?.end();
+    this.move = undefined;
+    const live = [serving, former].filter(one => one?.alive);
+    const [best] = live;
+    for (const one of live) {
+      // The same manager has put the new connection in the place of its old one.
+      if (one?.id === next.id) one?.close(false);
+      else if (one !== best) one?.leave();
     }
-    if (message.type === 'lease-revoked') return;
+    return best?.alive ? best : undefined;
+  }
+
+  private beginMove(from: Attachment, to: Attachment): void {
+    const move = new Move(from, to, {
+      clock: this.ports.clock,
+      serves: id => this.holdings.some(holding => holding.has(id) && holding.serves(id)),
+      onDone: () => {
+        this.move = undefined;
+        from.leave();
+        this.tell(to, move.withheld);
+        this.moved(from.to, to.to, true);
+      },
+      onBroken: () => {
+        this.move = undefined;
+        this.tell(to, move.withheld);
+        this.moved(from.to, to.to, false);
+      },
+      onFruitless: reason => {
+        to.leave();
+        this.goBack(from, reason);
+        this.attempt = Math.max(this.attempt, 5);
+        this.wait(reason);
+      },
+    });
+    this.move = move;
+    from.owner = { onOpen() {}, onMessage() {}, onEnd: () => move.broken() };
+  }
+
+  /** The new manager serves nothing of what the former still does. */
+  private goBack(to: Attachment, reason: string): void {
+    this.move = undefined;
+    this.current = to;
+    to.owner = {
+      onOpen() {},
+      onMessage: message => this.hear(to, message),
+      onEnd: why => this.lose(to, why),
+    };
+    const { id, name } = to;
+    this.enter('registered', `still with ${name || to.to.address}: ${reason}`, {
+      ...to.to,
+      ...(id && { id }),
+      name,
+    });
+    for (const holding of this.holdings) holding.claim(to.requests);
+  }
+
+  private moved(from: ManagerAddress, to: ManagerAddress, madeBeforeBroken: boolean): void {
+    const took = this.ports.clock.now() - this.restless;
+    this.ports.emit({ type: 'moved', from, to, madeBeforeBroken, took });
+  }
+
+  private hear(attachment: Attachment, message: ManagerMessage): void {
     if (message.type === 'service-state') {
-      const { service: id, state, score, reason } = message;
+      if (this.move?.withholds(message) !== true) this.tell(attachment, [message]);
+      this.move?.judge();
+    } else if (message.type === 'lease-revoked') {
+      const { vip, code, sentence } = message;
+      this.ports.emit({ type: 'refused', what: `lease of ${vip}`, code, sentence });
+      for (const holding of this.holdings) if (holding.lease?.vip === vip) holding.revoked();
+    } else this.passOver(message);
+  }
+
+  /** Tells the app what the manager says of its services. */
+  private tell(
+    attachment: Attachment,
+    states: readonly Extract<ManagerMessage, { type: 'service-state' }>[],
+  ): void {
+    if (attachment !== this.current) return;
+    for (const { service: id, state, score, reason } of states) {
       const holding = this.holdings.find(entry => entry.has(id));
       const plan = holding?.plan.services.find(entry => entry.id === id);
-      if (plan !== undefined) {
-        const vip = holding?.lease?.vip;
+      const vip = holding?.lease?.vip;
+      if (plan !== undefined)
         this.ports.emit({ type: 'service', id, name: plan.name, vip, state, score, reason });
-      }
-      return;
     }
-    if (this.requests?.settle(message) !== true && message.type === 'refused')
+  }
+
+  private passOver(message: ManagerMessage): void {
+    if (message.type === 'refused')
       this.ports.emit({
         type: 'refused',
         what: 'a message',
@@ -296,54 +408,53 @@ export class Session {
       });
   }
 
-  private send(message: ServerMessage): void {
-    this.connection?.send(message);
-    this.pulse?.sent();
-  }
-
-  private lose(reason: string): void {
-    if (this.state === 'stopping') {
-      this.finish(false);
+  private lose(attachment: Attachment, reason: string): void {
+    const { since = 0 } = attachment;
+    const now = this.ports.clock.now();
+    this.current = undefined;
+    this.releaseHoldings();
+    this.settleWaiting();
+    const former = this.move?.end();
+    if (former?.alive) {
+      this.goBack(former, reason);
+      this.wait(reason);
       return;
     }
-    const wasRegistered = this.state === 'registered';
+    this.move = undefined;
     // A manager that takes a registration and drops it at once is not come back to at once, over and over.
-    if (wasRegistered && this.ports.clock.now() - this.since >= STEADY) this.attempt = 0;
-    this.disconnect(false);
-    if (!wasRegistered && this.candidates.length > 0) this.dial();
-    else this.wait(reason);
+    if (now - since >= STEADY) this.attempt = 0;
+    // Another place is being looked for already: then there is nothing to wait for.
+    if (this.rising !== undefined) this.progress('registering', reason, this.rising.to);
+    else if (this.quest !== undefined) this.progress('searching', reason);
+    else {
+      this.restless = now;
+      this.wait(reason);
+    }
   }
 
   private wait(reason: string): void {
-    const retryIn = backoff(this.attempt++, this.ports.random.uniform());
-    this.enter('waiting', reason);
-    this.ports.emit({ type: 'lost', reason, retryIn });
+    const pause = backoff(this.attempt++, this.ports.random.uniform());
+    // With a registration that lives there is no haste.
+    const retryIn = this.current === undefined ? pause : Math.min(LONGEST_PATIENCE, pause * PATIENCE);
+    this.progress('waiting', reason);
+    if (this.current === undefined) this.ports.emit({ type: 'lost', reason, retryIn });
     this.timer = this.ports.clock.after('reconnect', retryIn, () => this.search());
   }
 
-  private finish(orderly: boolean): void {
-    this.disconnect(orderly);
-    this.enter('stopped', 'stopped');
+  private releaseHoldings(): void {
+    for (const holding of this.holdings) holding.release();
   }
 
-  private disconnect(orderly: boolean): void {
-    this.generation++;
-    this.timer?.cancel();
-    this.pulse?.stop();
-    this.pulse = undefined;
-    this.requests?.drop();
-    this.requests = undefined;
-    for (const holding of this.holdings) holding.release();
-    this.connection?.close(orderly);
-    this.connection = undefined;
+  private settleWaiting(): void {
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 
-  private enter(
-    state: SessionState,
-    reason: string,
-    manager?: ManagerAddress & { id?: ManagerId; name?: string },
-  ): void {
+  /** A search while a registration lives is nothing that changes its state. */
+  private progress(state: SessionState, reason: string, manager?: ManagerAddress): void {
+    if (this.current === undefined) this.enter(state, reason, manager);
+  }
+
+  private enter(state: SessionState, reason: string, manager?: StateEvent['manager']): void {
     this.state = state;
     this.ports.emit({ type: 'state', state, reason, manager });
   }

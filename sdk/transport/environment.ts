@@ -35,6 +35,10 @@ export interface Stream {
   write(bytes: Uint8Array): boolean;
   /** Bytes written but not yet taken by the kernel. */
   readonly pending: number;
+  /** This end's address, once it is open; absent: not known. */
+  readonly localAddress?: Address | undefined;
+  /** The peer's certificate (DER), once it is open, with TLS; absent: not known. */
+  readonly peerCertificate?: Uint8Array | undefined;
   end(): void;
   destroy(): void;
 }
@@ -107,4 +111,6 @@ export interface Environment {
   gateways(): readonly Address[];
   /** The unicast addresses of this host's interfaces, without loopback's. */
   addresses(): readonly Address[];
+  /** How long this host has been suspended since it booted, ms; absent: not known. */
+  asleep?(): number;
 }

@@ -3,6 +3,7 @@
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { parseAddress } from '../wire/address.ts';
 import { isGoodButForTime, isOfTime } from './chain.ts';
 import type { Identity, Net } from './environment.ts';
 
@@ -49,6 +50,12 @@ export const connect: Net['connect'] = ({ address, port, tls }, handlers) => {
     write: bytes => !socket.writable || socket.write(bytes),
     get pending() {
       return socket.writableLength;
+    },
+    get localAddress() {
+      return parseAddress(socket.localAddress ?? '');
+    },
+    get peerCertificate() {
+      return tls === undefined ? undefined : (socket as TLSSocket).getPeerX509Certificate()?.raw;
     },
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),

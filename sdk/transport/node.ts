@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
+import { networkInterfaces, uptime } from 'node:os';
 import { type Address, parseAddress } from '../wire/address.ts';
 import type { Environment } from './environment.ts';
 import { defaultGateways } from './gateway.ts';
@@ -37,6 +37,8 @@ export const nodeEnvironment = (): Environment => ({
   },
   gateways: () => defaultGateways(text('/proc/net/route'), text('/proc/net/ipv6_route')),
   addresses,
+  // uptime() counts by CLOCK_BOOTTIME, which goes on while the machine is suspended; performance.now() by CLOCK_MONOTONIC.
+  asleep: () => uptime() * 1000 - performance.now(),
 });
 
 function addresses(): readonly Address[] {
