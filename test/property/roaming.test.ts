@@ -9,7 +9,9 @@ import { World } from '../support/roaming/world.ts';
 /** Worlds of each property; BIVOUAC_RUNS asks for more. */
 const RUNS = Number(process.env['BIVOUAC_RUNS'] ?? 25);
 const CELLS = 3;
-const HOSTS = 4;
+const HOSTS = 5;
+/** Of which so many share a VIP. */
+const SHARING = 2;
 /** Few enough that managers that do not hear one another grant the same. */
 const POOL = 6;
 /** ms until the last lease has run out that nobody has any more. */
@@ -74,7 +76,7 @@ const perform = (world: World, step: Action): void =>
 
 /** A world in which all of this happens, and then nothing any more: all that was broken is mended, and everybody is awake. */
 function live(seed: number, ...parts: readonly (readonly Action[])[]): { world: World; watch: Watch } {
-  const world = new World(seed, { cells: CELLS, hosts: HOSTS, pool: POOL });
+  const world = new World(seed, { cells: CELLS, hosts: HOSTS, sharing: SHARING, pool: POOL });
   const watch = new Watch(world);
   for (const actions of parts) {
     for (const step of actions) {

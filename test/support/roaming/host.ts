@@ -18,6 +18,8 @@ const OVERLAP = 2000;
 export class Host {
   readonly number: number;
   readonly id: ServerId;
+  /** It shares its VIP with others of its kind. */
+  readonly shares: boolean;
   epoch = 1;
   lease: Lease | undefined;
   /** The cell that it is in; undefined while it sleeps. */
@@ -31,10 +33,16 @@ export class Host {
   private links: Link[] = [];
   private linked = 0;
 
-  constructor(world: World, number: number) {
+  constructor(world: World, number: number, shares: boolean) {
     this.world = world;
     this.number = number;
+    this.shares = shares;
     this.id = serverId(number);
+  }
+
+  /** What it serves. */
+  private get name(): string {
+    return this.shares ? 'together' : `own${this.number}`;
   }
 
   isReachable(cell: Cell): boolean {
@@ -133,7 +141,7 @@ export class Host {
     const vip = this.lease?.vip;
     link.ask(
       {
-        ...{ type: 'lease-request', transaction: 0, family: 4, shared: false, service: `own${this.number}` },
+        ...{ type: 'lease-request', transaction: 0, family: 4, shared: this.shares, service: this.name },
         ...(vip && { vip }),
       } as ServerMessage,
       reply => {
@@ -151,7 +159,7 @@ export class Host {
 
   private offer(link: Link): void {
     const { vip } = this.lease!;
-    const registration = service(vip, { name: `own${this.number}`, protocol: 'h323' });
+    const registration = service(vip, { name: this.name, protocol: 'h323' });
     link.ask({ type: 'register-service', transaction: 0, service: registration }, reply => {
       if (!this.isNewest(link) || this.lease?.vip !== vip) return;
       if (reply.type !== 'done') this.world.after(300, () => this.isNewest(link) && this.claim(link));

@@ -4,6 +4,7 @@
 import { bindingKey } from '../../../appliance/registry/elsewhere.ts';
 import type { Address } from '../../../sdk/wire/address.ts';
 import type { Cell } from './cell.ts';
+import type { Host } from './host.ts';
 import type { World } from './world.ts';
 
 /** ms that two managers may both have the route to one server's VIP: what its old one takes to see that it is gone… */
@@ -56,18 +57,20 @@ export class Watch {
             () => `cell ${cell.index} has ${vip}, and nobody for it`,
           );
       }
-      if (holders.size < 2) continue;
-      const servers = new Set([...holders.values()].flat());
-      const cells = [...holders.keys()].map(cell => cell.index).join();
       const limit = this.isQuiet(CONFLICT) ? TOLD : OVERLAP + (this.isQuiet(0) ? CONFLICT : SOFT);
-      if (servers.size === 1)
+      const all = new Set([...holders.values()].flat());
+      for (const id of all) {
+        const cells = [...holders].filter(([, servers]) => servers.includes(id)).map(([cell]) => cell.index);
+        if (cells.length < 2) continue;
         holds(
-          `${vip} twice ${cells} ${this.movedAt(servers)}`,
+          `${vip} twice ${id} ${cells} ${this.movedAt([id])}`,
           limit,
           () => `${vip} of one server is at cells ${cells}`,
         );
-      else if (this.isQuiet(CONFLICT))
-        holds(`${vip} shared ${cells}`, CONFLICT, () => `${vip} of ${servers.size} servers is at ${cells}`);
+      }
+      const sharers = [...all].filter(id => this.world.hosts.some(host => host.id === id && host.shares));
+      if (all.size > Math.max(1, sharers.length) && this.isQuiet(CONFLICT))
+        holds(`${vip} conflict`, CONFLICT, () => `${vip} is of ${all.size} servers`);
     }
     for (const { isUp, wanted, routes, index } of this.world.cells) {
       for (const { vip } of isUp ? wanted.notices.bindings.values() : [])
@@ -97,7 +100,10 @@ export class Watch {
     for (const cell of this.world.cells) {
       if (!cell.isUp || this.world.now < cell.unsureUntil) continue;
       for (const vip of cell.routes.keys()) {
-        const records = [...(cell.registry.state.vips.get(vip)?.values() ?? [])];
+        const records = [...(cell.registry.state.vips.get(vip)?.values() ?? [])].filter(
+          // One that is lost stays listed for a while, and gets nothing.
+          ({ state }) => state === 'up' || state === 'draining',
+        );
         const cells = holders.get(vip) ?? new Map<Cell, readonly string[]>();
         holders.set(vip, cells.set(cell, [...new Set(records.map(record => record.server))]));
       }
@@ -109,37 +115,48 @@ export class Watch {
 /** What is wrong with a world that is at rest, all of whose servers are awake. */
 export function faultsAtRest(world: World): readonly string[] {
   const faults: string[] = [];
-  const owners = new Map<Address, number>();
-  for (const { lease, number, place, epoch, id } of world.hosts) {
-    if (place === undefined) continue;
-    const vip = lease?.vip;
-    if (vip === undefined) {
-      faults.push(`server ${number} has no VIP`);
-      continue;
-    }
-    if (owners.has(vip)) faults.push(`${vip} is leased to servers ${owners.get(vip)} and ${number}`);
-    owners.set(vip, number);
-    const routed = world.routed(vip).map(cell => cell.index);
-    if (routed.join() !== `${place.index}`)
-      faults.push(`${vip} of server ${number} in cell ${place.index} is routed to [${routed.join()}]`);
-    const binding = place.wanted.notices.bindings.get(bindingKey(vip, id));
-    if (binding?.epoch !== epoch)
-      faults.push(`${vip} of server ${number} is announced with epoch ${binding?.epoch}, not ${epoch}`);
-    for (const cell of world.cells) {
-      const claims = cell.registry.state.elsewhere.byVip.get(vip) ?? [];
-      const seen = claims.map(claim => `${claim.manager[0]}${claim.server.at(-1)}${claim.epoch}`).join();
-      const expected = cell === place ? '' : `${place.id[0]}${id.at(-1)}${epoch}`;
-      if (seen !== expected) faults.push(`cell ${cell.index} has ${vip} at [${seen}], not [${expected}]`);
-    }
+  const vips = new Map<Address, Host[]>();
+  for (const host of world.hosts) {
+    const vip = host.lease?.vip;
+    if (host.place === undefined) continue;
+    if (vip === undefined) faults.push(`server ${host.number} has no VIP`);
+    else vips.set(vip, [...(vips.get(vip) ?? []), host]);
   }
+  for (const [vip, hosts] of vips) faults.push(...faultsOf(world, vip, hosts));
   for (const cell of world.cells) {
     for (const vip of cell.routes.keys())
-      if (!owners.has(vip)) faults.push(`cell ${cell.index} has a route to ${vip}, which nobody has`);
+      if (!vips.has(vip)) faults.push(`cell ${cell.index} has a route to ${vip}, which nobody has`);
     for (const server of cell.registry.state.servers.values()) {
       const host = world.hosts.find(({ id }) => id === server.id);
       if (server.session !== undefined && host?.place !== cell)
         faults.push(`cell ${cell.index} has a session of server ${host?.number}, which is not there`);
     }
+  }
+  return faults;
+}
+
+/** Of one VIP and the servers that have it: one, or several that share it. */
+function faultsOf(world: World, vip: Address, hosts: readonly Host[]): readonly string[] {
+  const faults: string[] = [];
+  if (hosts.length > 1 && !hosts.every(host => host.shares))
+    faults.push(`${vip} is leased to servers ${hosts.map(host => host.number)}`);
+  const routed = world.routed(vip).map(cell => cell.index);
+  const places = [...new Set(hosts.map(host => host.place!.index))].sort();
+  if (routed.join() !== places.join())
+    faults.push(`${vip} of servers in cells [${places}] is routed to [${routed}]`);
+  for (const { place, id, epoch, number } of hosts) {
+    const announced = place!.wanted.notices.bindings.get(bindingKey(vip, id))?.epoch;
+    if (announced !== epoch)
+      faults.push(`${vip} of server ${number} is announced with epoch ${announced}, not ${epoch}`);
+  }
+  for (const cell of world.cells) {
+    const claims = cell.registry.state.elsewhere.byVip.get(vip) ?? [];
+    const seen = claims.map(({ manager, server, epoch }) => `${manager[0]} ${server.slice(-3)} ${epoch}`);
+    const known = hosts
+      .filter(({ place }) => place !== cell)
+      .map(({ place, id, epoch }) => `${place!.id[0]} ${id.slice(-3)} ${epoch}`);
+    if (seen.sort().join() !== known.sort().join())
+      faults.push(`cell ${cell.index} has ${vip} at [${seen}], not [${known}]`);
   }
   return faults;
 }

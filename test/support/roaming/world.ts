@@ -46,13 +46,22 @@ export class World {
   /** Addresses in the pool that all cells grant VIPs from. */
   readonly pool: number;
 
-  constructor(seed: number, size: { readonly cells: number; readonly hosts: number; readonly pool: number }) {
+  /** `sharing`: how many of the hosts serve one thing together, at one VIP. */
+  constructor(
+    seed: number,
+    size: {
+      readonly cells: number;
+      readonly hosts: number;
+      readonly sharing: number;
+      readonly pool: number;
+    },
+  ) {
     this.seed = seed;
     this.pool = size.pool;
     this.cells = Array.from({ length: size.cells }, (_, index) => new Cell(this, index));
     this.hosts = Array.from(
       { length: size.hosts },
-      (_, index) => new Host(this, this.between(0, 60) * 4 + index),
+      (_, index) => new Host(this, this.between(0, 40) * 6 + index, index < size.sharing),
     );
     for (const cell of this.cells) cell.start();
   }
