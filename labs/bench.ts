@@ -11,6 +11,7 @@ import type { Figure } from './bench/figure.ts';
 import { flowFigures } from './bench/flows.ts';
 import { idleFigures } from './bench/idle.ts';
 import { responderFigures } from './bench/responder.ts';
+import { roamFigures } from './bench/roam.ts';
 import { routeFigures } from './bench/routes.ts';
 import { scaleFigures } from './bench/scale.ts';
 import { renderFigure } from './bench/table.ts';
@@ -29,6 +30,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   failover: { about: 'what a client sees of a server that dies', measure: failoverFigures, runs: 20 },
   flows: { about: 'established flows through changes and restarts', measure: flowFigures, runs: 20 },
   throughput: { about: 'forwarding beside plain routing', measure: throughputFigures, runs: 20 },
+  roam: { about: 'a server that moves to another cell', measure: roamFigures, runs: 20 },
   responder: { about: 'anycast ARP', measure: responderFigures, runs: 20 },
   // A run registers 30,000 services, twice.
   scale: { about: '10,000 servers', measure: scaleFigures, runs: 3 },

@@ -48,7 +48,10 @@ const programs = [
   ['labs/bench/etcd.ts', 'dist/bench-etcd.mjs'],
   ['labs/bench/floor.ts', 'dist/bench-floor.mjs'],
   ...['server', 'client', 'flows'].map(role => [`labs/bench/roles/${role}.ts`, `dist/bench-${role}.mjs`]),
-  ...['caller', 'flows', 'mcu', 'stream', 'web'].map(app => [`labs/apps/${app}.ts`, `dist/apps/${app}.mjs`]),
+  ...['caller', 'flows', 'handshake', 'mcu', 'multicast', 'named', 'stream', 'web'].map(app => [
+    `labs/apps/${app}.ts`,
+    `dist/apps/${app}.mjs`,
+  ]),
 ].filter(([from]) => existsSync(at(from)));
 
 await Promise.all(

@@ -78,6 +78,20 @@ export class Running {
     }
   }
 
+  /** Whether its program, and not only the wrapper, is there and waits for something. */
+  sleeps(): boolean {
+    const pid = this.#wrapper ? childOf(this.#child.pid) : this.#child.pid;
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+      const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+      return (
+        !['setpriv', 'nsenter', 'nice'].includes(name) && stat.slice(stat.lastIndexOf(')') + 2)[0] === 'S'
+      );
+    } catch {
+      return false;
+    }
+  }
+
   kill(signal: NodeJS.Signals = 'SIGTERM'): void {
     const wrapped = this.#wrapper ? childOf(this.#child.pid) : undefined;
     if (this.#finished) return;

@@ -28,6 +28,12 @@ export interface FlowsState {
   readonly servers: Readonly<Record<string, number>>;
   /** ms. */
   readonly longestGap: number;
+  /** Lines, and of those that came back the ones that are not what was sent, byte by byte and in order. */
+  readonly sent: number;
+  readonly returned: number;
+  readonly wrong: number;
+  /** That came back as they were sent. */
+  readonly bytes: number;
 }
 
 /** What caller.mjs says. */
@@ -44,7 +50,22 @@ export interface Call {
   readonly returned: number;
 }
 
-/** A client that asks each 5 ms, from its first answer to stop(). */
+/** A time without an answer. */
+export interface Gap {
+  readonly ms: number;
+  /** When the answer came, by the wall clock: ms since 1970. */
+  readonly ended: number;
+}
+
+export interface StreamOptions {
+  readonly via?: 'http' | 'udp';
+  /** Milliseconds between two questions; 5 unless told. */
+  readonly interval?: number;
+  /** Gaps longer than so many milliseconds are told as they end. */
+  readonly gaps?: number;
+}
+
+/** A client that never stops asking, from its first answer to stop(). */
 export class Stream {
   readonly #running: Running;
   /** Who answered first; a UDP flow stays with it. */
@@ -55,15 +76,33 @@ export class Stream {
     this.server = server;
   }
 
-  static async start(node: LabNode, to: string, via: 'http' | 'udp' = 'http'): Promise<Stream> {
-    const running = node.spawn(['node', '/lab/apps/stream.mjs', '--to', to, '--via', via]);
+  static async start(
+    node: LabNode,
+    to: string,
+    { via = 'http', interval = 5, gaps }: StreamOptions = {},
+  ): Promise<Stream> {
+    const words = ['node', '/lab/apps/stream.mjs', '--to', to, '--via', via, '--interval', String(interval)];
+    const running = node.spawn([...words, ...(gaps === undefined ? [] : ['--gaps', String(gaps)])]);
     const first = await firstLine(running, node, `answer of ${to}`);
     return new Stream(running, (JSON.parse(first) as { readonly server: string }).server);
   }
 
+  /** Those that it was asked to tell, in order. */
+  get gaps(): readonly Gap[] {
+    const lines = this.#running.stdout.split('\n').slice(0, -1);
+    return lines
+      .map(line => JSON.parse(line) as Gap & { readonly event: string })
+      .filter(({ event }) => event === 'gap');
+  }
+
   async stop(): Promise<StreamEnd> {
     this.#running.kill('SIGTERM');
-    return JSON.parse((await this.#running.line()) ?? '{}') as StreamEnd;
+    for (;;) {
+      const said = JSON.parse((await this.#running.line()) ?? '{}') as StreamEnd & {
+        readonly event?: string;
+      };
+      if (said.event !== 'gap') return said;
+    }
   }
 }
 
@@ -77,8 +116,15 @@ export class Flows {
     this.established = established;
   }
 
-  static async start(node: LabNode, to: string, count: number): Promise<Flows> {
-    const running = node.spawn(['node', '/lab/apps/flows.mjs', '--to', to, '--count', String(count)]);
+  /** `interval`: of each one's lines, ms; `size`: of a line, bytes. */
+  static async start(
+    node: LabNode,
+    to: string,
+    count: number,
+    { interval = 100, size = 0 }: { readonly interval?: number; readonly size?: number } = {},
+  ): Promise<Flows> {
+    const words = ['node', '/lab/apps/flows.mjs', '--to', to, '--count', String(count)];
+    const running = node.spawn([...words, '--interval', String(interval), '--size', String(size)]);
     const established = JSON.parse(await firstLine(running, node, `${count} flows to ${to}`)) as FlowsState;
     return new Flows(running, established);
   }

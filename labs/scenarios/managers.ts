@@ -3,7 +3,7 @@ import type { LabNode } from '../runner/node.ts';
 import { poll } from '../scenario/poll.ts';
 
 /** Rows of `bivouac show services --json`. */
-interface ServiceRow {
+export interface ServiceRow {
   readonly service: string;
   readonly server: string;
   readonly vip: string;

@@ -129,7 +129,7 @@ async function killServers({ node, step }: Stage, { web }: Vips): Promise<void> 
   /** Loses the server that a UDP flow is with: the flow's gap, and what new connections see. */
   const lose = async (how: (server: string) => Promise<void> | void, wait: number): Promise<Measured> => {
     const [flow, connections] = await Promise.all([
-      Stream.start(client, `${web}:7`, 'udp'),
+      Stream.start(client, `${web}:7`, { via: 'udp' }),
       Stream.start(client, SHARED),
     ]);
     await pause(300);
