@@ -30,7 +30,7 @@ export const datagram: Net['datagram'] = (at, onDatagram, onError) => {
   // One for all: a closure for each datagram is garbage at 70,000 of them a second. Node's error names the destination.
   const onSent = (error: Error | null): void => {
     if (!error) return;
-    follower?.look();
+    follower?.look(true);
     onError(oneSentence(error));
   };
   let follower: Follower | undefined;
@@ -97,22 +97,15 @@ function join(
   onError: (error: string) => void,
 ): () => void {
   if (groups.length === 0) return () => {};
-  const joined = new Map<string, Set<Address>>();
   const complained = new Set<string>();
   const look = () => {
-    const present = membershipInterfaces(family, interfaces);
-    // An interface that went took its memberships with it, and needs new ones when it is back.
-    for (const key of joined.keys()) if (!present.has(key)) joined.delete(key);
-    for (const [key, membership] of present) {
-      const here = joined.get(key) ?? new Set();
-      joined.set(key, here);
+    // Each time anew: an interface that went took its memberships with it, and another may have its name and address now.
+    for (const [key, membership] of membershipInterfaces(family, interfaces)) {
       for (const group of groups) {
-        const error = here.has(group) ? undefined : tryJoin(socket, group, membership);
-        if (error === undefined) here.add(group);
-        else if (!complained.has(key)) {
-          complained.add(key);
-          onError(`cannot join ${group} on ${key}: ${error}`);
-        }
+        const error = tryJoin(socket, group, membership);
+        if (error === undefined || complained.has(key)) continue;
+        complained.add(key);
+        onError(`cannot join ${group} on ${key}: ${error}`);
       }
     }
   };
@@ -123,8 +116,8 @@ function join(
 }
 
 interface Follower {
-  /** Looks whether the interface is named otherwise now. */
-  look(): void;
+  /** Looks whether the interface is named otherwise now; `anew`: names it again in any case, since it may be another of that name. */
+  look(anew: boolean): void;
   stop(): void;
 }
 
@@ -144,9 +137,9 @@ function follow(
   if (current === undefined) throw new Error(`there is no interface ${name} with an IPv${family} address`);
   socket.setMulticastTTL(ttl);
   socket.setMulticastInterface(current);
-  const look = (): void => {
+  const look = (anew: boolean): void => {
     const next = find();
-    if (next === undefined || next === current) return;
+    if (next === undefined || (next === current && !anew)) return;
     try {
       socket.setMulticastInterface(next);
       current = next;
@@ -154,7 +147,7 @@ function follow(
       onError(`${name}: ${oneSentence(error as Error)}`);
     }
   };
-  const timer = setInterval(look, JOIN_MS);
+  const timer = setInterval(() => look(false), JOIN_MS);
   timer.unref();
   return { look, stop: () => clearInterval(timer) };
 }

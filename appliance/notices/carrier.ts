@@ -59,13 +59,18 @@ export async function openCarrier(
       if (closed) socket.close();
       else speakers.push({ socket, group });
     } catch (error) {
-      complain((error as Error).message);
+      log('debug', 'notices-carrier', { sentence: (error as Error).message });
       clock.after('notices-speaker', RETRY, () => {
         if (!closed) void openSpeaker(group, name);
       });
     }
   };
-  await Promise.all(groups.flatMap(group => interfaces.map(name => openSpeaker(group, name))));
+  for (const name of interfaces) {
+    const before = speakers.length;
+    await Promise.all(groups.map(group => openSpeaker(group, name)));
+    if (groups.length > 0 && speakers.length === before)
+      complain(`there is no interface ${name} with an address to send notices from: it is waited for`);
+  }
 
   const send: Carrier['send'] = (bytes, to, address) =>
     receivers.get(familyOf(address))?.send(bytes, to, address);

@@ -17,12 +17,13 @@ const GROUP4 = address('239.255.79.47');
 const GROUP6 = address('ff05::4f47');
 const network = new Network();
 const spaces: Namespace[] = [];
+let core: Namespace;
 let far: Namespace;
 const open: Notices[] = [];
 
 beforeAll(() => {
   for (const name of ['a', 'b', 'c']) spaces.push(network.namespace(name));
-  network.lan(
+  core = network.lan(
     'core',
     ...spaces.map((space, index) => ({
       in: space,
@@ -165,14 +166,26 @@ test('unicast receivers hear across a router that passes no multicast, and mend 
 test('multicasts pass as many routers as they may, and follow an address that changes', async () => {
   const wire = spaces[1]!.spawn('tcpdump', ['-l', '-v', '-n', '-i', 'core0', 'udp', 'port', '9748']);
   await poll(() => wire.stderr().includes('listening'));
+  const b = await start('b', spaces[1]!, '10.77.0.2', { refresh: 100 });
   const leave = spaces[0]!.enter();
   try {
-    await start('a', spaces[0]!, '10.77.0.1', { groups: [GROUP4, GROUP6], ttl: 17, refresh: 100 });
+    const a = await start('a', spaces[0]!, '10.77.0.1', { groups: [GROUP4, GROUP6], ttl: 17, refresh: 100 });
+    await knows(a, 1);
     await poll(() => /ttl 17,.*\n.*10\.77\.0\.1\.\d+ > 239\.255\.79\.47\.9748/.test(wire.stdout()));
     await poll(() => /hlim 17,.*> ff05::4f47\.9748/.test(wire.stdout()));
     spaces[0]!.ip('addr del 10.77.0.1/24 dev core0');
     spaces[0]!.ip('addr add 10.77.0.91/24 dev core0');
     expect(await poll(() => wire.stdout().includes('10.77.0.91'), 2000)).toBe(true);
+    // Another interface of the same name and address: pulled out, and in again.
+    spaces[0]!.ip('link del core0');
+    await poll(() => a.notices.status()[0]?.silent && b.notices.status()[0]?.silent);
+    const own = ['10.77.0.91/24', 'fd77::1/64'];
+    network.plug(core, { in: spaces[0]!, name: 'core0', addresses: own });
+    const from = wire.stdout().length;
+    expect(await poll(() => /fd77::1\.\d+ > ff05/.test(wire.stdout().slice(from)), 2000)).toBe(true);
+    expect(await poll(() => b.notices.status()[0]?.silent === false, 2000)).toBe(true);
+    b.announce(many(7, 1));
+    expect(await poll(() => a.bindings.size === 7, 8000)).toBe(true);
   } finally {
     leave();
     await wire.stop();
