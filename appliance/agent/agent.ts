@@ -4,17 +4,24 @@
  */
 
 import { portRanges } from '../../sdk/client/question.ts';
-import { discover } from '../../sdk/server/discover.ts';
-import type { ManagerAddress } from '../../sdk/server/events.ts';
-import { managerAddress, Registration } from '../../sdk/server/register.ts';
+import { Registration } from '../../sdk/server/register.ts';
 import type { ServicePlan } from '../../sdk/server/service.ts';
 import type { Environment, Identity } from '../../sdk/transport/environment.ts';
 import type { Address } from '../../sdk/wire/address.ts';
-import { WELL_KNOWN } from '../../sdk/wire/messages.ts';
 import type { Lease, Report } from '../../sdk/wire/model.ts';
-import type { Clock, Exec, Files, Log, Millis, Timer } from '../host/ports.ts';
+import type {
+  Clock,
+  Exec,
+  Files,
+  FollowSurroundings,
+  Log,
+  Millis,
+  Timer,
+  WatchDirectories,
+} from '../host/ports.ts';
 import { ArpBehaviour } from './arp.ts';
 import type { AgentConfig } from './config.ts';
+import { Follower } from './follower.ts';
 import { Ledger } from './ledger.ts';
 import { LocalChecker } from './local-check.ts';
 import { Loopback } from './loopback.ts';
@@ -27,6 +34,10 @@ export interface AgentPorts {
   readonly log: Log;
   /** For the SDK: the network, chance, DNS and the host's addresses. */
   readonly environment: Environment;
+  /** Where this host is; absent: it is found out only when the manager is lost. */
+  readonly surroundings?: FollowSurroundings;
+  /** Directories where DHCP clients leave their notes. */
+  readonly watch?: WatchDirectories;
 }
 
 /** How often draining is looked at. */
@@ -42,6 +53,7 @@ export class Agent {
   private readonly config: AgentConfig;
   private readonly ports: AgentPorts;
   private readonly ledger: Ledger;
+  private readonly follower: Follower;
   private readonly loopback: Loopback;
   private readonly arp: ArpBehaviour;
   private readonly checkers: readonly (LocalChecker | undefined)[];
@@ -62,10 +74,13 @@ export class Agent {
     this.loopback = new Loopback(exec, this.ledger, log);
     this.arp = new ArpBehaviour(files, exec, this.ledger, log);
     this.connections = config.services.map(() => 0);
+    this.follower = new Follower(ports, config.manager, () =>
+      this.registration.memory().leases.map(({ lease }) => lease.vip),
+    );
     this.registration = new Registration({
       environment,
       services: config.services,
-      manager: managerFinder(environment, config.manager),
+      manager: this.follower.find,
       install: (lease, services) => this.install(lease, services),
       ...(config.name !== undefined && { name: config.name }),
       ...(tls && { tls }),
@@ -96,6 +111,7 @@ export class Agent {
       if (chosen !== undefined) this.ports.log('info', 'agent-forward', { service: name, ...chosen });
     const wanted = this.ledger.memory?.leases.map(({ lease }) => lease.vip) ?? [];
     await this.loopback.adopt(wanted);
+    await this.follower.start(this.registration);
     this.registration.start();
     for (const checker of this.checkers) checker?.start();
     this.sample();
@@ -122,6 +138,7 @@ export class Agent {
     }
     for (const checker of this.checkers) checker?.stop();
     this.sampling?.cancel();
+    this.follower.stop();
     await this.registration.stop();
     await this.loopback.clear();
     await this.arp.restore();
@@ -213,6 +230,14 @@ export class Agent {
       .on('service', ({ name, vip, state, score, reason }) =>
         log('notice', 'service-state', { name, vip, state, score, reason }),
       )
+      .on('moved', ({ from, to, madeBeforeBroken, took }) =>
+        log('notice', 'agent-moved', {
+          from: `${from.address}:${from.port}`,
+          to: `${to.address}:${to.port}`,
+          madeBeforeBroken,
+          took: Math.round(took * 10) / 10,
+        }),
+      )
       .on('lost', ({ reason, retryIn }) =>
         log('warning', 'manager-lost', { reason, retryIn: Math.round(retryIn) }),
       )
@@ -227,20 +252,4 @@ export class Agent {
       .remove(vip)
       .catch((error: Error) => this.ports.log('error', 'vip-not-removed', { vip, error: error.message }));
   }
-}
-
-/** Configured managers; else those that answer a solicitation, then the default routers. A roaming agent brings another one. */
-function managerFinder(
-  environment: Environment,
-  configured: AgentConfig['manager'],
-): () => Promise<readonly ManagerAddress[]> {
-  if (configured !== undefined) {
-    const found = configured.map(managerAddress);
-    return () => Promise.resolve(found);
-  }
-  const port = WELL_KNOWN.registrationPort;
-  return async () => [
-    ...(await discover({ environment })),
-    ...environment.gateways().map(address => ({ address, port })),
-  ];
 }

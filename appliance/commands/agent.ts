@@ -14,6 +14,8 @@ import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
 import { createStderrLog } from '../host/log.ts';
 import { notify } from '../host/notify.ts';
+import { followSurroundings } from '../host/surroundings.ts';
+import { watchDirectories } from '../host/watch.ts';
 import { OPTIONS } from './options.ts';
 
 /** ms that leaving may take besides the drain. */
@@ -66,6 +68,8 @@ export async function agent(args: string[]): Promise<number> {
       exec: createExec(),
       files: createFiles(),
       environment: nodeEnvironment(),
+      surroundings: followSurroundings,
+      watch: watchDirectories,
     });
     if (values.check) {
       console.log(`${file}: good: ${config.services.length} services, server ${running.registration.server}`);

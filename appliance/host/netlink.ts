@@ -175,8 +175,15 @@ const bind = libc.func('int bind(int fd, const void *name, uint32_t length)') as
 export interface NetlinkGroups {
   /** Reads all that has come, without waiting; true when there was anything, or some of it was lost. */
   drain(): boolean;
+  /** Resolves when there is something to drain: true; or when it was closed: false. One at a time; it waits on another thread. */
+  wait(): Promise<boolean>;
   close(): void;
 }
+
+const poll = libc.func('int poll(void *fds, unsigned long count, int timeout)') as unknown as Call;
+const eventfd = libc.func('int eventfd(unsigned int value, int flags)') as unknown as Call;
+const write = libc.func('long write(int fd, const void *buf, size_t len)') as unknown as Call;
+const POLLIN = 1;
 
 /** Joins groups (a bit mask, RTMGRP_…). Throws when it cannot. */
 export function openNetlinkGroups(protocol: number, groups: number): NetlinkGroups {
@@ -187,7 +194,28 @@ export function openNetlinkGroups(protocol: number, groups: number): NetlinkGrou
   name.writeUInt32LE(groups, 8);
   if (bind(fd, name, name.length) < 0) throw failure('bind(AF_NETLINK)');
   const buffer = Buffer.alloc(8192);
+  // Made when it is first waited: a close must reach the thread that waits.
+  let wake = -1;
+  let waiting = false;
+  let open = true;
+  const dispose = (): void => {
+    close(fd);
+    if (wake >= 0) close(wake);
+  };
   return {
+    async wait() {
+      if (wake < 0) wake = eventfd(0, SOCK_CLOEXEC);
+      const both = Buffer.alloc(16);
+      for (const [index, one] of [fd, wake].entries()) {
+        both.writeInt32LE(one, index * 8);
+        both.writeInt16LE(POLLIN, index * 8 + 4);
+      }
+      waiting = true;
+      while (open && (await elsewhere(poll, both, 2, -1)) < 0);
+      waiting = false;
+      if (!open) dispose();
+      return open;
+    },
     drain() {
       for (let count = 0; ; count++) {
         if (recv(fd, buffer, buffer.length, MSG_DONTWAIT) >= 0) continue;
@@ -195,7 +223,14 @@ export function openNetlinkGroups(protocol: number, groups: number): NetlinkGrou
         if (koffi.errno() !== EINTR && koffi.errno() !== ENOBUFS) return true;
       }
     },
-    close: () => void close(fd),
+    close() {
+      if (!open) return;
+      open = false;
+      const one = Buffer.alloc(8);
+      one.writeUInt8(1);
+      if (waiting) write(wake, one, one.length);
+      else dispose();
+    },
   };
 }
 

@@ -307,3 +307,37 @@ export interface Host {
   readonly files: Files;
   readonly log: Log;
 }
+
+/** A network interface, as the kernel has it now (rtnetlink(7)). */
+export interface Interface {
+  readonly index: number;
+  readonly name: string;
+  readonly loopback: boolean;
+  /** Whether it is up and has its carrier. */
+  readonly running: boolean;
+  /** Usable ones of global scope (none that is tentative, or a duplicate), in the kernel's order; `prefix` in bits. */
+  readonly addresses: readonly { readonly address: Address; readonly prefix: number }[];
+}
+
+/** A default route of the main table. */
+export interface DefaultRoute {
+  /** The interface's index. */
+  readonly interface: number;
+  readonly family: 4 | 6;
+  readonly gateway: Address | undefined;
+  readonly metric: number;
+}
+
+/** Where this host is in the network. */
+export interface Surroundings {
+  readonly interfaces: readonly Interface[];
+  readonly routes: readonly DefaultRoute[];
+}
+
+/** Tells of the surroundings: once before it resolves, then whenever they have changed. */
+export type FollowSurroundings = (
+  onChange: (surroundings: Surroundings) => void,
+) => Promise<{ close(): void }>;
+
+/** Tells that something in one of these directories has changed; those that are not there are waited for. */
+export type WatchDirectories = (paths: readonly string[], onChange: () => void) => { close(): void };

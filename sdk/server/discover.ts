@@ -24,6 +24,8 @@ export interface DiscoverOptions {
   /** Stop at the first. Default true. */
   readonly first?: boolean;
   readonly group?: Address;
+  /** Own address to ask from: the solicitation goes out of the interface that has it. Default: the kernel's choice. */
+  readonly from?: Address;
   /** UDP port. Default 9747. */
   readonly port?: number;
 }
@@ -55,7 +57,9 @@ export async function discover(options: DiscoverOptions = {}): Promise<readonly 
   };
   const any = (group.includes(':') ? '::' : '0.0.0.0') as Address;
   // An error means a network that cannot carry the group (no route, say); then nobody answers.
-  const socket = await net.datagram({ address: any, port: 0 }, hear, () => {}).catch(() => undefined);
+  const socket = await net
+    .datagram({ address: options.from ?? any, port: 0 }, hear, () => {})
+    .catch(() => undefined);
   if (socket === undefined) return [];
   const { oldest, newest } = VERSION;
   const send = (): void =>

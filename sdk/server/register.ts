@@ -33,8 +33,8 @@ export interface RegisterOptions {
   /** What people call this server. Default: the host's name. */
   readonly name?: string;
   readonly services: readonly ServiceOptions[];
-  /** `address`, `address:port`, several of them, or a function that finds them. Default: the default router, and who answers a solicitation. */
-  readonly manager?: string | readonly string[] | (() => Promise<readonly ManagerAddress[]>);
+  /** `address`, `address:port`, several of them, or a function that finds them (and may hand them to its argument as they turn up). Default: the default router, and who answers a solicitation. */
+  readonly manager?: string | readonly string[] | (() => Promise<readonly ManagerAddress[]>) | Find;
   /** The mission's certificate for this server; absent: plain TCP, if the manager allows that. */
   readonly tls?: Identity;
   /** Unique addresses of this host, best first. Default: those of its interfaces. */
@@ -114,6 +114,11 @@ export class Registration extends EventEmitter<RegistrationEvents> {
 
   get state(): SessionState {
     return this.#session.state;
+  }
+
+  /** Where it is registered now; undefined: nowhere. */
+  get manager(): ManagerAddress | undefined {
+    return this.#session.manager;
   }
 
   /** Begins; goes on through every loss until stop(). */
@@ -201,7 +206,7 @@ export function register(options: RegisterOptions): Promise<Registration> {
 }
 
 function finder(environment: Environment, manager: RegisterOptions['manager']): Find {
-  if (typeof manager === 'function') return async found => found(await manager());
+  if (typeof manager === 'function') return async found => found((await manager(found)) ?? []);
   const port = WELL_KNOWN.registrationPort;
   if (manager !== undefined) {
     const configured = (typeof manager === 'string' ? [manager] : manager).map(managerAddress);

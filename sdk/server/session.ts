@@ -102,6 +102,11 @@ export class Session {
     }
   }
 
+  /** Where this server is registered now. */
+  get manager(): ManagerAddress | undefined {
+    return this.current?.to;
+  }
+
   start(): void {
     if (this.state === 'idle') this.search();
   }
