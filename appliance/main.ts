@@ -23,6 +23,7 @@ import { createProblems } from './operator/problems.ts';
 import { ROUTED, type Sight } from './operator/views.ts';
 import { webAnswer } from './operator/web.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
+import { createRedirector } from './redirector/redirector.ts';
 import type { Event } from './registry/events.ts';
 import { heartbeatOf } from './registry/servers.ts';
 import type { Reached } from './registry/state.ts';
@@ -151,9 +152,14 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       limits: { sessions: config.sessions.servers + 64, perAddress: config.sessions.perAddress },
     },
   });
+  const redirector = createRedirector({
+    ...{ net, clock, random, links, log },
+    // The same as before is wanted, but as another value.
+    onMoved: () => dataplane.want({ ...loop.derived.wanted.dataplane }),
+  });
   const dataplane = createReconciler<WantedDataplane, Reached['farms']>({
     name: 'dataplane',
-    driver: dataplaneDriver(config, host),
+    driver: redirector.around(dataplaneDriver(config, host)),
     clock,
     random,
     log,
@@ -214,6 +220,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     if (carried) routing.want(wanted.routing);
     dataplane.want(wanted.dataplane);
     mission.announce(wanted.notices);
+    redirector.setDirectory(wanted.directory);
     responder.setDirectory(wanted.directory);
     responder.setArp(wanted.arp);
   };
@@ -241,7 +248,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
           derived: () => loop.derived,
           now: () => clock.now(),
           journal,
-          families: () => familiesOfParts(sessions, health, responder, mission, cell),
+          families: () => familiesOfParts(sessions, health, responder, mission, cell, redirector),
           serves: () => carried && listening,
           problems: watch,
         },
@@ -313,6 +320,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       await cell.close();
       mission.close(config.stop === 'withdraw');
       responder.close();
+      redirector.close();
       local.close();
       if (web) web.close();
       claim.close();

@@ -8,6 +8,7 @@ import type { Millis } from './host/ports.ts';
 import type { Mission } from './mission.ts';
 import { counterOf, type Family } from './operator/metrics.ts';
 import { age, type Row } from './operator/views.ts';
+import type { Redirector } from './redirector/redirector.ts';
 import type { State } from './registry/state.ts';
 import type { Responder } from './responder/responder.ts';
 import type { Sessions } from './sessions/sessions.ts';
@@ -19,6 +20,7 @@ export function familiesOfParts(
   responder: Responder,
   mission: Mission,
   cell: Cell,
+  redirector: Redirector,
 ): Family[] {
   const { counters } = sessions;
   const stats = health.stats();
@@ -68,6 +70,12 @@ export function familiesOfParts(
       'DHCP on the access links, by message or what was wrong with it, and hints that followed.',
       ['kind', 'outcome'],
       labelled({ ...cell.roaming?.counters }),
+    ),
+    counterOf(
+      'bivouac_redirects_total',
+      'HTTP requests to VIPs that are redirected, by outcome.',
+      ['outcome'],
+      new Map(Object.entries(redirector.counters)),
     ),
     gauge('bivouac_vip_conflicts', 'VIPs that another station claims.', responder.conflicts().length),
   ];

@@ -12,14 +12,17 @@ export interface Capabilities {
 
 /** The nftables driver. `direct` is for IPv4 alone: nft 1.0.6 cannot remember a flow by two IPv6 addresses in a rule. */
 export const capabilities: Capabilities = {
-  modes: ['nat', 'direct', 'none'],
+  modes: ['nat', 'direct', 'redirect', 'none'],
   schedulers: ['wrr', 'source-hash'],
-  cannotCarry: ({ vip, transport, forward: { mode } }) =>
-    mode === 'direct' && familyOf(vip) === 6
-      ? `this manager forwards directly to IPv4 VIPs only: use nat for ${vip}`
-      : mode !== 'none' && transport === 'sctp'
-        ? 'this manager cannot forward SCTP: use mode none'
-        : undefined,
+  cannotCarry: ({ vip, transport, ports, protocol, forward: { mode } }) =>
+    mode === 'redirect' &&
+    (transport !== 'tcp' || protocol !== 'http' || ports.some(({ first, last }) => first !== last))
+      ? `mode 'redirect' is for the protocol http on single TCP ports, not for ${protocol} on ${transport}`
+      : mode === 'direct' && familyOf(vip) === 6
+        ? `this manager forwards directly to IPv4 VIPs only: use nat for ${vip}`
+        : mode !== 'none' && transport === 'sctp'
+          ? 'this manager cannot forward SCTP: use mode none'
+          : undefined,
 };
 
 /** Members of a farm beyond this one are refused. */

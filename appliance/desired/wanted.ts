@@ -40,7 +40,8 @@ export interface Farm {
   readonly vip: Address;
   readonly transport: Transport;
   readonly ports: PortRange;
-  readonly mode: 'nat' | 'direct' | 'tunnel';
+  /** `redirect`: HTTP, answered by the manager itself, which sends clients to the members' own addresses. */
+  readonly mode: 'nat' | 'direct' | 'tunnel' | 'redirect';
   readonly scheduler: Scheduler;
   /** Seconds; 0 = none. */
   readonly affinity: number;

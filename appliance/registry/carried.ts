@@ -13,8 +13,7 @@ export const farmKey = (vip: Address, transport: Transport, ports: PortRange): s
 export const vipOf = (key: string): Address => key.slice(0, key.indexOf('|')) as Address;
 
 /** Whether the load balancer carries a service at all. */
-export const isBalanced = ({ spec }: ServiceRecord): boolean =>
-  spec.forward.mode !== 'none' && spec.forward.mode !== 'redirect';
+export const isBalanced = ({ spec }: ServiceRecord): boolean => spec.forward.mode !== 'none';
 
 /**
  * Tells of the services of one VIP whether each is in all of its farms: by number, since a farm that has been reached with fewer

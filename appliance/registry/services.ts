@@ -252,9 +252,14 @@ function faultOf(
   if (cannot !== undefined) return ['unsupported-mode', cannot];
   if (
     spec.targetPort !== 0 &&
-    (spec.forward.mode !== 'nat' || spec.ports.length !== 1 || spec.ports[0]!.first !== spec.ports[0]!.last)
+    (!MAPS_PORTS.has(spec.forward.mode) ||
+      spec.ports.length !== 1 ||
+      spec.ports[0]!.first !== spec.ports[0]!.last)
   ) {
-    return ['invalid-service', `target port ${spec.targetPort} needs mode 'nat' and a single port`];
+    return [
+      'invalid-service',
+      `target port ${spec.targetPort} needs mode 'nat' or 'redirect', and a single port`,
+    ];
   }
   if (!server.addresses.some(address => familyOf(address) === familyOf(spec.vip))) {
     return [
@@ -264,6 +269,9 @@ function faultOf(
   }
   return conflictOf(state, spec, serviceKey(server.id, spec.id));
 }
+
+/** Modes in which a server may serve at another port than the VIP's. */
+const MAPS_PORTS: ReadonlySet<string> = new Set(['nat', 'redirect']);
 
 /** On one VIP and transport, ranges of ports are the same or apart, and servers of the same range forward alike. */
 function conflictOf(

@@ -102,7 +102,7 @@ function planOf(id: number, where: string, options: ServiceOptions): ServicePlan
     throw invalid(
       `${where}.targetPort`,
       targetPort,
-      "none: it goes with 'nat' or 'redirect' mode and a single port only",
+      "none: it goes with 'redirect' or 'nat' mode and a single port only",
     );
   const { interval = CHECK.interval } = check;
   const spec = { ...CHECK, timeout: Math.min(TIMEOUT, interval), ...check };

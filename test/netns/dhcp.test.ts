@@ -16,7 +16,9 @@ const program = join(built, 'watch.mjs');
 const MAC = '02:00:00:00:01:01';
 /** Some clients keep files by the name of the interface, whatever the namespace. */
 const WIRE = `w${process.pid % 1_000_000}`;
-const MANAGERS = '10.1.0.1:9746';
+const OWN = '10.1.0.1:9746';
+/** What the servers of others are configured to tell. */
+const MANAGERS = '10.1.0.1:9746,10.3.0.1';
 
 let work: string;
 let network: Network;
@@ -121,7 +123,7 @@ const servers: Record<string, Server> = {
           'dhcp-range=10.1.0.100,10.1.0.150,2m',
           `dhcp-leasefile=${work}/leases`,
           `pid-file=${work}/pid`,
-          'dhcp-option=224,"10.1.0.1:9746"',
+          `dhcp-option=224,"${MANAGERS}"`,
           '',
         ].join('\n'),
       ),
@@ -145,7 +147,7 @@ const servers: Record<string, Server> = {
 option bivouac-managers code 224 = text;
 subnet 10.1.0.0 netmask 255.255.255.0 {
   range 10.1.0.100 10.1.0.150;
-  option bivouac-managers "10.1.0.1:9746";
+  option bivouac-managers "${MANAGERS}";
 }
 `,
       ),
@@ -168,7 +170,7 @@ subnet 10.1.0.0 netmask 255.255.255.0 {
               {
                 subnet: '10.1.0.0/24',
                 pools: [{ pool: '10.1.0.100-10.1.0.150' }],
-                'option-data': [{ name: 'bivouac-managers', data: '10.1.0.1:9746' }],
+                'option-data': [{ name: 'bivouac-managers', data: MANAGERS.replace(',', '\\,') }],
               },
             ],
           },
@@ -305,7 +307,7 @@ test.each(Object.keys(clients))('DHCP of our own and %s: from DISCOVER to RELEAS
   const invited = guest();
   const path = join(work, 'told');
   const started = clients[client]!(path);
-  await poll(() => told(path) === MANAGERS, 15_000, 'the client was given option 224');
+  await poll(() => told(path) === OWN, 15_000, 'the client was given option 224');
   await poll(() => invited.count() > 0, 5000, 'the host was invited');
   expect(rooms.states()).toContain('bound');
   await started.release();
@@ -320,7 +322,7 @@ test('a client that comes from another cell is refused its address at once, and 
   const lease = `lease {\n  interface "${WIRE}";\n  fixed-address 10.9.0.7;\n  renew never;\n  rebind never;\n  expire never;\n}\n`;
   file('dhclient.leases', lease);
   clients['dhclient']!(path);
-  await poll(() => told(path) === MANAGERS, 15_000, 'it has an address of this cell');
+  await poll(() => told(path) === OWN, 15_000, 'it has an address of this cell');
   expect(rooms.sights().some(sight => sight.at === '10.9.0.7')).toBe(true);
   expect(rooms.lines().some(line => line['hasten'] === 'dhcp-refused')).toBe(true);
 });
