@@ -11,7 +11,9 @@ import type { ManagerId, ServerId } from '../../../sdk/wire/model.ts';
 import { encodeRegistration } from '../../../sdk/wire/registration.ts';
 import { RegistrationParser } from '../../../sdk/wire/stream.ts';
 
-const manager = 'ab'.repeat(32) as ManagerId;
+const argument = (name: string): string | undefined =>
+  process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined;
+const manager = (argument('--id') ?? 'ab').repeat(32) as ManagerId;
 const print = (value: object): void =>
   console.log(JSON.stringify(value, (_key, field) => (field instanceof Uint8Array ? [...field] : field)));
 
@@ -23,7 +25,7 @@ createServer(socket => {
   socket.on('close', () => clearInterval(beat)).on('error', () => {});
   socket.on('data', bytes => {
     for (const message of parser.push(bytes) as ServerMessage[]) {
-      if (message.type !== 'heartbeat') print(message);
+      if (message.type !== 'heartbeat') print({ ...message, at: Date.now() });
       if (!('transaction' in message)) continue;
       const { transaction } = message;
       if (message.type === 'register') {
@@ -58,8 +60,8 @@ createServer(socket => {
   });
 }).listen(9746, '0.0.0.0', () => console.log('listening'));
 
-const invite = process.argv[process.argv.indexOf('--invite') + 1];
-if (process.argv.includes('--invite') && invite !== undefined) {
+const invite = argument('--invite');
+if (invite !== undefined) {
   const socket = createSocket({ type: 'udp4', reuseAddr: true });
   socket.on('message', (bytes, from) => {
     const message = decodeAnycast(bytes);

@@ -1,0 +1,204 @@
+/**
+ * The agent of a server that is carried about, on a real kernel: two cells with a switch and a manager each, and a cable.
+ *
+ *     manager A 10.1.0.1 ── switch A ──┐
+ *                                      ├┄┄ eth0 server (eth1 when there are two)
+ *     manager B 10.2.0.1 ── switch B ──┘
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type LongProcess, type Namespace, Network, poll } from '../support/netns.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const work = mkdtempSync(join(tmpdir(), 'bivouac-roaming-'));
+const built = join(root, `node_modules/.cache/bivouac-roaming-${process.pid}`);
+const agentProgram = join(built, 'agent.mjs');
+const managerProgram = join(built, 'manager.mjs');
+const VIP = '10.99.0.1';
+const network = new Network();
+let switches: Namespace;
+let server: Namespace;
+let agent: LongProcess;
+let monitor: LongProcess;
+let a: Manager;
+let b: Manager;
+let counter = 0;
+
+type Heard = Record<string, never> & { readonly at: number };
+interface Manager {
+  readonly process: LongProcess;
+  heard(type: string): Heard[];
+}
+
+function manage(namespace: Namespace, id: string): Manager {
+  const one = namespace.spawn(process.execPath, [managerProgram, '--id', id]);
+  const heard = (type: string): Heard[] =>
+    one
+      .stdout()
+      .split('\n')
+      .filter(line => line.startsWith('{'))
+      .map(line => JSON.parse(line))
+      .filter(message => message.type === type);
+  return { process: one, heard };
+}
+
+const cells = new Map<string, Namespace>();
+
+beforeAll(async () => {
+  const options = {
+    ...{ bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent' },
+    packages: 'external',
+  } as const;
+  const contents =
+    "import { agent } from './appliance/commands/agent.ts'; process.exitCode = await agent(process.argv.slice(2));";
+  await build({ ...options, stdin: { contents, resolveDir: root, loader: 'ts' }, outfile: agentProgram });
+  const scripted = join(root, 'test/netns/programs/agent-manager.ts');
+  await build({ ...options, entryPoints: [scripted], outfile: managerProgram });
+  switches = network.namespace('switches');
+  for (const [number, cell] of ['a', 'b'].entries()) {
+    switches.ipBatch([
+      `link add sw-${cell} type bridge forward_delay 0 mcast_snooping 0`,
+      `link set sw-${cell} up`,
+    ]);
+    const manager = network.namespace(`manager-${cell}`);
+    cells.set(cell, manager);
+    network.veth(
+      { in: switches, name: `up-${cell}` },
+      { in: manager, name: 'lan', addresses: [`10.${number + 1}.0.1/24`] },
+    );
+    switches.ip(`link set up-${cell} master sw-${cell}`);
+    manager.ip('route add default dev lan');
+  }
+});
+afterAll(async () => {
+  await network.dispose();
+  rmSync(work, { recursive: true, force: true });
+  rmSync(built, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  server = network.namespace('server');
+  for (const name of ['eth0', 'eth1']) {
+    network.veth({ in: switches, name: `${name}-${++counter}` }, { in: server, name });
+    server.ip(`link set ${name} down`);
+    ports.set(name, `${name}-${counter}`);
+  }
+  a = manage(cells.get('a')!, 'aa');
+  b = manage(cells.get('b')!, 'bb');
+  await poll(
+    () => [a, b].every(one => one.process.stdout().includes('listening')),
+    5000,
+    'the managers listen',
+  );
+  plug('eth0', 'a');
+  address('eth0', '10.1.0.9/24', '10.1.0.1');
+  const config = join(work, `agent-${counter}.json`);
+  const services = [{ name: 'www.example.org', protocol: 'http', ports: 80, forward: { mode: 'direct' } }];
+  writeFileSync(
+    config,
+    JSON.stringify({ name: 'one', plain: true, state: join(work, `state-${counter}.json`), services }),
+  );
+  agent = server.spawn(process.execPath, [agentProgram, '--config', config, '--verbose']);
+  await poll(() => a.heard('register-service').length > 0, 10_000, 'it is registered at A');
+  monitor = server.spawn('ip', ['monitor', 'address', 'dev', 'lo']);
+  await poll(() => monitor.pid > 0);
+});
+afterEach(async () => {
+  for (const one of [agent, monitor, a.process, b.process]) await one.stop('SIGKILL');
+  server.ipBatch(['link del eth0', 'link del eth1']);
+});
+
+const ports = new Map<string, string>();
+/** The cable of an interface goes to a cell's switch, with the interface up. */
+function plug(name: string, cell: string): void {
+  const port = ports.get(name)!;
+  switches.ipBatch([`link set ${port} down`, `link set ${port} master sw-${cell}`, `link set ${port} up`]);
+  server.ip(`link set ${name} up`);
+}
+/** What a DHCP client does with an ACK; gives the time, ms. */
+function address(name: string, own: string, router: string, metric = 0): number {
+  const at = Date.now();
+  server.ipBatch([
+    `addr flush dev ${name} scope global`,
+    `addr add ${own} dev ${name}`,
+    `route replace default via ${router} dev ${name} metric ${metric}`,
+  ]);
+  return at;
+}
+const registered = (manager: Manager, times: number) =>
+  poll(
+    () => manager.heard('register-service').length >= times,
+    8000,
+    `registered ${times} times\n${agent.stderr()}`,
+  );
+const epochs = (manager: Manager): unknown[] => manager.heard('register').map(({ epoch }) => epoch);
+const flapped = (): boolean => monitor.stdout().includes(VIP);
+
+test('a cable moved to another switch: registered there at once, with its lease and a higher epoch; the VIP never flaps', async () => {
+  const took: number[] = [];
+  let [atA, atB] = [1, 0];
+  for (let round = 0; round < 5; round++) {
+    plug('eth0', 'b');
+    let since = address('eth0', '10.2.0.9/24', '10.2.0.1');
+    await registered(b, ++atB);
+    took.push(b.heard('register-service').at(-1)!.at - since);
+    plug('eth0', 'a');
+    since = address('eth0', '10.1.0.9/24', '10.1.0.1');
+    await registered(a, ++atA);
+    took.push(a.heard('register-service').at(-1)!.at - since);
+  }
+  expect(b.heard('register')[0]).toMatchObject({ leases: [{ vip: VIP }], addresses: ['10.2.0.9'] });
+  expect(epochs(b)).toEqual([2, 4, 6, 8, 10]);
+  expect(epochs(a)).toEqual([1, 3, 5, 7, 9, 11]);
+  expect(flapped()).toBe(false);
+  expect(a.heard('lease-request').length).toBe(1);
+  const median = took.sort((x, y) => x - y)[took.length >> 1]!;
+  console.log(`address → service registered, ms: median ${median} (${took.join(', ')})`);
+  expect(median).toBeLessThan(300);
+});
+
+test('the link stays up and the subnet changes', async () => {
+  const port = ports.get('eth0')!;
+  switches.ip(`link set ${port} master sw-b`);
+  const since = address('eth0', '10.2.0.9/24', '10.2.0.1');
+  await registered(b, 1);
+  expect(b.heard('register')[0]!.at - since).toBeLessThan(1000);
+  expect(epochs(b)).toEqual([2]);
+  expect(flapped()).toBe(false);
+});
+
+test('an address that changes in the same cell is another session at the same manager, with the same epoch', async () => {
+  const since = address('eth0', '10.1.0.77/24', '10.1.0.1');
+  await registered(a, 2);
+  expect(a.heard('register').at(-1)!.at - since).toBeLessThan(1000);
+  expect(a.heard('register').at(-1)).toMatchObject({ addresses: ['10.1.0.77'], epoch: 1 });
+  expect(flapped()).toBe(false);
+});
+
+test('two interfaces: the better one is gone over to, and the former left only then', async () => {
+  address('eth0', '10.1.0.9/24', '10.1.0.1', 100);
+  server.ip('route del default metric 0');
+  plug('eth1', 'b');
+  address('eth1', '10.2.0.9/24', '10.2.0.1', 50);
+  await registered(b, 1);
+  const left = await poll(() => a.heard('deregister')[0], 5000, 'A is left');
+  expect(left.at).toBeGreaterThanOrEqual(b.heard('register-service')[0]!.at);
+  await poll(() => agent.stderr().includes('agent-moved'));
+  expect(agent.stderr()).toMatch(/agent-moved.*madeBeforeBroken[=: ]*true|"madeBeforeBroken":true/);
+  expect(flapped()).toBe(false);
+});
+
+test('a bounce A → B → A within a second ends at A', async () => {
+  plug('eth0', 'b');
+  address('eth0', '10.2.0.9/24', '10.2.0.1');
+  await new Promise(resolve => setTimeout(resolve, 100));
+  plug('eth0', 'a');
+  address('eth0', '10.1.0.9/24', '10.1.0.1');
+  await registered(a, 2);
+  const last = a.heard('register').at(-1)!;
+  expect(Number(last['epoch'])).toBeGreaterThanOrEqual(Number(b.heard('register').at(-1)?.['epoch'] ?? 1));
+  expect(flapped()).toBe(false);
+});
