@@ -42,6 +42,8 @@ export interface AgentPorts {
 
 /** How often draining is looked at. */
 const DRAIN_LOOK: Millis = 250;
+/** How long what is to be remembered may wait. */
+const REMEMBER: Millis = 100;
 /** Reading the sockets of a busy host takes time: at most this share of it is spent so. */
 const SAMPLING_SHARE = 0.05;
 
@@ -61,6 +63,7 @@ export class Agent {
   private readonly vips = new Map<number, Address>();
   private connections: readonly number[];
   private sampling: Timer | undefined;
+  private remembering: Timer | undefined;
   private draining = false;
   private hurried: (() => void) | undefined;
   private stopping: Promise<void> | undefined;
@@ -71,12 +74,12 @@ export class Agent {
     this.config = config;
     this.ports = ports;
     this.ledger = new Ledger(files, config.state, log);
-    this.loopback = new Loopback(exec, this.ledger, log);
     this.arp = new ArpBehaviour(files, exec, this.ledger, log);
     this.connections = config.services.map(() => 0);
     this.follower = new Follower(ports, config.manager, () =>
       this.registration.memory().leases.map(({ lease }) => lease.vip),
     );
+    this.loopback = new Loopback(exec, this.ledger, log, () => this.follower.onLoopback());
     this.registration = new Registration({
       environment,
       services: config.services,
@@ -140,6 +143,8 @@ export class Agent {
     this.sampling?.cancel();
     this.follower.stop();
     await this.registration.stop();
+    this.remembering?.cancel();
+    this.ledger.remember(this.registration.memory());
     await this.loopback.clear();
     await this.arp.restore();
     log('notice', 'agent-stopped', { connections: this.total() });
@@ -217,14 +222,16 @@ export class Agent {
           reason,
           ...(manager && { manager: `${manager.address}:${manager.port}` }),
         });
-        if (state === 'registered') this.ledger.remember(this.registration.memory());
+        if (state === 'registered') this.remember();
       })
       .on('lease', ({ change, lease }) => {
         log(change === 'lost' ? 'warning' : change === 'granted' ? 'notice' : 'debug', `lease-${change}`, {
           vip: lease.vip,
           seconds: lease.duration,
         });
-        this.ledger.remember(this.registration.memory());
+        // What is new must outlive this process: the next one takes the VIP over by it. A renewal may wait, and a move is one.
+        if (change === 'renewed') this.remember();
+        else this.ledger.remember(this.registration.memory());
         if (change === 'lost') this.give(lease.vip);
       })
       .on('service', ({ name, vip, state, score, reason }) =>
@@ -242,6 +249,14 @@ export class Agent {
         log('warning', 'manager-lost', { reason, retryIn: Math.round(retryIn) }),
       )
       .on('refused', ({ what, code, sentence }) => log('error', 'refused', { what, code, sentence }));
+  }
+
+  /** Soon, not now: the disk takes longer than the rest of a move, and an epoch or lease that is lost with this process is had again. */
+  private remember(): void {
+    this.remembering ??= this.ports.clock.after('remember', REMEMBER, () => {
+      this.remembering = undefined;
+      this.ledger.remember(this.registration.memory());
+    });
   }
 
   private give(vip: Address): void {

@@ -86,6 +86,12 @@ export class Follower {
     this.open.push(await hearInvitations(environment, log, (manager, by) => this.invited(manager, by)));
   }
 
+  /** Addresses of global scope that are on loopback now, so far as it is known. */
+  onLoopback(): readonly Address[] {
+    const loopback = this.surroundings?.interfaces.filter(link => link.loopback) ?? [];
+    return loopback.flatMap(link => link.addresses.map(({ address }) => address));
+  }
+
   stop(): void {
     this.timer?.cancel();
     for (const one of this.open.splice(0)) one.close();

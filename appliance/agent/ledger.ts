@@ -21,6 +21,8 @@ interface Stored {
   readonly epoch: number;
   readonly manager: Memory['manager'] | null;
   readonly leases: readonly { readonly plan: string; readonly lease: string }[];
+  /** Their issuers' certificates, DER in base64; absent in what older agents wrote. */
+  readonly issuers?: readonly string[];
 }
 
 const NOTHING: Changes = { vips: [], parameters: {} };
@@ -77,13 +79,14 @@ export class Ledger {
     if (!Number.isSafeInteger(stored.epoch) || stored.epoch < 1) throw new Error(`epoch ${stored.epoch}`);
     const vips = stored.changes.vips.map(text => parseAddress(text)!);
     if (vips.includes(undefined as never)) throw new Error('a VIP is no address');
-    this.memory = { epoch: stored.epoch, leases, manager: stored.manager ?? undefined };
+    const issuers = (stored.issuers ?? []).map(one => Uint8Array.from(Buffer.from(one, 'base64')));
+    this.memory = { epoch: stored.epoch, leases, manager: stored.manager ?? undefined, issuers };
     // After a reboot the kernel has forgotten what was changed, and so should the agent.
     if (stored.boot === this.boot) this.changes = { vips, parameters: { ...stored.changes.parameters } };
   }
 
   private write(): void {
-    const { epoch = 1, leases = [], manager } = this.memory ?? {};
+    const { epoch = 1, leases = [], manager, issuers = [] } = this.memory ?? {};
     const stored: Stored = {
       boot: this.boot,
       changes: this.changes,
@@ -93,6 +96,7 @@ export class Ledger {
         plan,
         lease: Buffer.from(encodeLease(lease)).toString('base64'),
       })),
+      issuers: issuers.map(one => Buffer.from(one).toString('base64')),
     };
     this.files.makeDirectory(this.path.slice(0, this.path.lastIndexOf('/')) || '/');
     this.files.write(this.path, `${JSON.stringify(stored, null, 2)}\n`, 0o600);

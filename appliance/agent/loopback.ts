@@ -14,13 +14,16 @@ export class Loopback {
   private readonly exec: Exec;
   private readonly ledger: Ledger;
   private readonly log: Log;
+  private readonly seen: () => readonly Address[];
   /** One command after the other. */
   private queue: Promise<void> = Promise.resolve();
 
-  constructor(exec: Exec, ledger: Ledger, log: Log) {
+  /** `seen`: addresses that are known to be on loopback now, without asking; may be none. */
+  constructor(exec: Exec, ledger: Ledger, log: Log, seen: () => readonly Address[] = () => []) {
     this.exec = exec;
     this.ledger = ledger;
     this.log = log;
+    this.seen = seen;
   }
 
   /** VIPs that an earlier run left are taken over; those that are not `wanted` go. */
@@ -37,8 +40,10 @@ export class Loopback {
   /** Idempotent. Rejects with the complaint of `ip`. One that somebody else has put there is used, and stays theirs. */
   install(vip: Address): Promise<void> {
     return this.serialize(async () => {
-      const present = (await this.present()).includes(vip);
       const own = this.ledger.changes.vips.includes(vip);
+      // A move installs what is there already: no program is run for it.
+      if (own && this.seen().includes(vip)) return;
+      const present = (await this.present()).includes(vip);
       if (present) {
         if (!own)
           this.log('warning', 'vip-not-ours', { vip, said: 'it is on lo already, and will be left there' });
