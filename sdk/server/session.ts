@@ -68,6 +68,8 @@ export class Session {
   private epoch: number;
   private step = 1;
   private home: Home | undefined;
+  /** Where this server was last registered. */
+  private served: Home | undefined;
   private attempt = 0;
   private timer: Timer | undefined;
   private quest: Quest | undefined;
@@ -86,6 +88,7 @@ export class Session {
     this.ports = ports;
     this.epoch = options.memory?.epoch ?? 1;
     this.home = options.memory?.manager;
+    this.served = this.home;
     this.issuers = new Issuers(options.memory?.issuers);
     const { clock, emit, install } = ports;
     const onRegistered = ({ id }: { readonly id: number }): void => {
@@ -228,10 +231,16 @@ export class Session {
     };
     attachment.owner = { onOpen() {}, onMessage: message => this.passOver(message), onEnd: useless };
     this.progress('registering', `with ${to.address}`, to);
-    this.present(attachment, isHome(this.home, { ...to, id: attachment.id }) ? this.epoch : this.epoch + 1);
+    const { home } = this;
+    // Raised as soon as it is said, for who can tell whether a manager that does not answer has taken note.
+    if (!isHome(home, { ...to, id: attachment.id })) this.epoch++;
+    this.home = { ...to, id: attachment.id };
+    this.present(attachment, home);
   }
 
-  private present(attachment: Attachment, epoch: number): void {
+  /** Asks to be registered. `home`: where the epoch was last used before this. */
+  private present(attachment: Attachment, home: Home | undefined): void {
+    const { epoch } = this;
     const { server, name, heartbeat, software } = this.options;
     const { to, local } = attachment;
     // One message holds no more; the rest are asked for by their VIPs.
@@ -254,14 +263,16 @@ export class Session {
       reply => {
         if (reply.type === 'registered') {
           // On plain TCP only its answer says that it is not the manager that was at this address before.
-          if (epoch === this.epoch && !isHome(this.home, { ...to, id: attachment.id })) {
-            this.present(attachment, epoch + 1);
+          const { id } = attachment;
+          if (home !== undefined && sameManager(home, to) && !isHome(home, { ...to, id })) {
+            this.home = { ...to, id };
+            this.epoch++;
+            this.present(attachment, undefined);
             return;
           }
-          this.epoch = epoch;
           this.step = 1;
           this.registered(attachment);
-        } else if (reply.type === 'refused') this.refused(attachment, epoch, reply);
+        } else if (reply.type === 'refused') this.refused(attachment, reply);
         else this.give(attachment, `'${reply.type}' is no answer to 'register'`);
       },
     );
@@ -269,14 +280,14 @@ export class Session {
 
   private refused(
     attachment: Attachment,
-    epoch: number,
     { code, sentence }: Extract<ManagerMessage, { type: 'refused' }>,
   ): void {
     this.ports.emit({ type: 'refused', what: 'register', code, sentence });
-    const next = code === 'epoch-stale' ? above(epoch, this.step, sentence) : undefined;
+    const next = code === 'epoch-stale' ? above(this.epoch, this.step, sentence) : undefined;
     if (next !== undefined) {
       this.step *= 2;
-      this.present(attachment, next);
+      this.epoch = next;
+      this.present(attachment, undefined);
       return;
     }
     this.attempt = Math.max(this.attempt, code === 'shutting-down' ? 1 : 5);
@@ -296,8 +307,9 @@ export class Session {
     this.rising = undefined;
     this.quest?.close();
     this.quest = undefined;
-    const before = this.home;
+    const before = this.served;
     this.home = { address: to.address, port: to.port, id };
+    this.served = this.home;
     if (attachment.certificate !== undefined) this.issuers.learn(attachment.certificate);
     this.current = attachment;
     attachment.owner = {

@@ -111,6 +111,7 @@ export class ScriptedManager {
   connections = 0;
   heartbeat = 100;
   leaseDuration = 60;
+  id = MANAGER_ID;
   /** Gives the answers to a message, or undefined for the usual ones. */
   override: (message: ServerMessage) => readonly ManagerMessage[] | undefined = () => undefined;
   private stream: Stream | undefined;
@@ -193,7 +194,7 @@ export class ScriptedManager {
             type: 'registered',
             transaction: message.transaction,
             version: 1,
-            manager: MANAGER_ID,
+            manager: this.id,
             name: 'cell',
             heartbeat: this.heartbeat,
             software: 'scripted',
@@ -202,7 +203,11 @@ export class ScriptedManager {
       case 'lease-request':
       case 'lease-renew': {
         const { vip = VIP, transaction } = message;
-        const lease = leaseOf(vip, { server: this.server }, { duration: this.leaseDuration });
+        const lease = leaseOf(
+          vip,
+          { server: this.server },
+          { duration: this.leaseDuration, issuer: this.id },
+        );
         return [{ type: 'lease', transaction, lease }];
       }
       case 'register-service':
