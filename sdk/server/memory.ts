@@ -27,18 +27,24 @@ export class Issuers {
     for (const certificate of certificates) this.learn(certificate);
   }
 
-  /** Keeps a manager's certificate, if it is one that can be passed on. */
+  /** Keeps a manager's certificate, if it is one that can be passed on. Those that were learnt long ago are forgotten. */
   learn(certificate: Uint8Array): void {
     const id = certificate.length <= LONGEST ? managerOf(certificate) : undefined;
-    if (id !== undefined) this.certificates.set(id, certificate);
+    if (id === undefined) return;
+    this.certificates.delete(id);
+    this.certificates.set(id, certificate);
+    // Each manager makes leases its own when they come to it, so that old issuers have none left.
+    for (const oldest of this.certificates.keys()) {
+      if (this.certificates.size <= MOST) break;
+      this.certificates.delete(oldest);
+    }
   }
 
-  /** Those of the issuers of these leases, at most 8; without that of the manager `but`, who knows its own. Forgets the others. */
+  /** Those of the issuers of these leases, at most 8; without that of the manager `but`, who knows its own. */
   of(leases: readonly Lease[], but?: ManagerId): Uint8Array[] {
     const issuers = new Set(leases.map(lease => lease.issuer));
-    for (const id of this.certificates.keys()) if (!issuers.has(id)) this.certificates.delete(id);
     return [...this.certificates]
-      .filter(([id]) => id !== but)
+      .filter(([id]) => id !== but && issuers.has(id))
       .map(([, certificate]) => certificate)
       .slice(0, MOST);
   }
