@@ -53,11 +53,6 @@ export class Invitations {
     return before === undefined ? 'began' : 'began-again';
   }
 
-  /** Addresses that are being invited. */
-  get size(): number {
-    return this.series.size;
-  }
-
   close(): void {
     for (const { timer } of this.series.values()) timer.cancel();
     this.series.clear();

@@ -56,18 +56,11 @@ export class LeaseView {
   private readonly hosts = new Map<string, Host>();
   private readonly askers = new Map<string, Host>();
   private readonly byHardware = new Map<string, string>();
-  private readonly byAddress = new Map<Address, string>();
 
   /** All that is known now, the least recently heard first. */
   list(now: Millis): readonly Host[] {
     this.expire(now);
     return [...this.askers.values(), ...this.hosts.values()];
-  }
-
-  /** Who has this address by a lease that still runs. */
-  at(address: Address, now: Millis): Host | undefined {
-    const host = this.hosts.get(this.byAddress.get(address) ?? '');
-    return host !== undefined && host.state === 'bound' && host.expires > now ? host : undefined;
   }
 
   /** Takes note of a message that was seen on `link`. */
@@ -190,14 +183,12 @@ export class LeaseView {
     if (table.size >= most) this.forget(table.values().next().value!);
     table.set(host.key, host);
     this.byHardware.set(hex(host.hardware), host.key);
-    if (host.state === 'bound' && host.address !== undefined) this.byAddress.set(host.address, host.key);
   }
 
-  private forget({ key, hardware, address }: Host): void {
+  private forget({ key, hardware }: Host): void {
     this.hosts.delete(key);
     this.askers.delete(key);
     if (this.byHardware.get(hex(hardware)) === key) this.byHardware.delete(hex(hardware));
-    if (address !== undefined && this.byAddress.get(address) === key) this.byAddress.delete(address);
   }
 }
 
