@@ -54,7 +54,8 @@ function bindingsOf(
   const holders = state.leases.get(vip);
   for (const { server: id } of serving) {
     const server = state.servers.get(id);
-    if (server === undefined || bindings.has(id)) continue;
+    // One that has not come back after a restart may be elsewhere, or dead: it must not take the VIP from who has it now.
+    if (server?.session === undefined || bindings.has(id)) continue;
     const { epoch, hosts = NO_HOSTS } = server;
     const shared = holders?.get(id)?.lease.shared ?? false;
     const before = last.bindings.get(id);

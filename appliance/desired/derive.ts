@@ -131,10 +131,10 @@ function deriveVip(drafts: Drafts, last: Derived, state: State, config: DesiredC
   const routed = state.reached.routes.has(vip);
   const before = last.farms.get(vip) ?? NO_FARMS;
   const recordsBefore = last.state.vips.get(vip) ?? NO_RECORDS;
-  // When its farms have been reached, nothing but the route can follow.
+  // When its farms or its route have been reached, nothing but the route can follow; farms go by the route only while they drain.
   const routeOnly =
-    records === recordsBefore &&
-    routed === last.state.reached.routes.has(vip) &&
+    sameServices(recordsBefore, records) &&
+    (routed === last.state.reached.routes.has(vip) || services.every(isUp)) &&
     state.stopping === last.state.stopping;
   const farms = routeOnly ? before : keepEqual(before, farmsOf(vip, services, routed));
   const route = routeOf(state, config, vip, services, farms);
@@ -149,6 +149,8 @@ function deriveVip(drafts: Drafts, last: Derived, state: State, config: DesiredC
   putDirectory(drafts, vip, state.stopping ? [] : directoryOf(services));
 }
 
+const isUp = ({ state }: ServiceRecord): boolean => state === 'up';
+
 function put<K extends string, V>(draft: Draft<K, V>, key: K, value: V | undefined): void {
   if (value === undefined) draft.delete(key);
   else draft.set(key, value);
@@ -162,7 +164,7 @@ function routeOf(
   services: readonly ServiceRecord[],
   farms: ReadonlyMap<FarmKey, Farm>,
 ): number | undefined {
-  const up = services.filter(record => record.state === 'up');
+  const up = services.filter(isUp);
   if (state.stopping || up.length === 0) return undefined;
   const carried = (farm: Farm): boolean =>
     farm.members.some(member => member.accepts) && isCarried(state.reached.farms.get(farm.key));
@@ -179,7 +181,7 @@ function routeOf(
 const isCarried = (members: number | undefined): boolean => members !== undefined && members > 0;
 
 const serves = (state: State, services: readonly ServiceRecord[]): boolean =>
-  !state.stopping && services.some(record => record.state === 'up');
+  !state.stopping && services.some(isUp);
 
 /** `farms` with the old value wherever nothing differs, and `before` itself if nothing does at all. */
 function keepEqual(

@@ -67,4 +67,6 @@ function changed(state: State, before: State | undefined): ReadonlySet<Address> 
 
 /** Whether the same is announced of a server. */
 const isSame = (one: ServerRecord | undefined, other: ServerRecord): boolean =>
-  one?.epoch === other.epoch && one.hosts === other.hosts;
+  one?.epoch === other.epoch &&
+  one.hosts === other.hosts &&
+  (one.session === undefined) === (other.session === undefined);

@@ -54,6 +54,7 @@ export function createLeaseSignatures(
           server: message.name,
           presented: message.leases.length,
           verified: leases.length,
+          certificates: message.certificates?.length ?? 0,
         });
       }
       return { ...event, message: { ...message, leases } };

@@ -28,22 +28,19 @@ beforeAll(async () => {
       key: `${mission}/${certificate}.key`,
     },
     notices: { interfaces: ['lan'], refresh: 300 },
-    operator: undefined,
   });
-  a = cell.daemon(without(settings('cell-a', 'manager')));
-  b = cell.daemon(without(settings('cell-b', 'other')), other);
+  a = cell.daemon(settings('cell-a', 'manager'));
+  const vips = { pools: ['10.255.0.0/29', '10.255.1.0/28'], roaming: { vips: ['10.255.0.8/29'] } };
+  b = cell.daemon({ ...settings('cell-b', 'other'), ...vips }, other);
   await a.start();
   await b.start();
 }, 90_000);
 afterAll(() => cell.dispose());
 
-/** Settings that are not given are those of the harness. */
-const without = (settings: object): object =>
-  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
-
 const check = { kind: 'tcp', interval: 100, timeout: 80 };
-const service = (vip: string, shared = false) => ({
-  ...{ name: 'mcu.mission', protocol: 'h323', ports: 80, vip, shared, check },
+const service = (vip?: string) => ({
+  ...{ name: 'mcu.mission', protocol: 'h323', ports: 80, shared: false, check },
+  ...(vip && { vip }),
 });
 
 /** The same server, by its certificate, as it registers at a manager. */
@@ -107,3 +104,48 @@ test('a manager that restarts knows at once where everything is; one that dies i
   await b.start();
   await server.process.stop('SIGKILL');
 });
+
+test('a server that roams keeps its VIP, with its issuer gone, out and home again', async () => {
+  const vip = '10.255.0.9';
+  const host = cell.host(++last);
+  const roamer = new Server(host, {
+    ...{ name: 's5', manager: '10.1.0.1', certificate: cell.certificate(mission, 's5') },
+    roams: true,
+    services: [service(vip)],
+  });
+  expect(await roamer.up()).toBe(vip);
+  const go = async (to: string): Promise<void> => {
+    const skip = roamer.told().length;
+    roamer.do(`relocate ${to}`);
+    await roamer.until({ event: 'service', state: 'up', vip }, 10_000, skip);
+  };
+  await go('10.1.0.2');
+  await b.until('vips', { vip, where: 'here (epoch 2)', route: 'out' });
+  await a.until('vips', { vip, where: 'cell-b (epoch 2)', route: '' });
+  await go('10.1.0.1');
+  await a.until('vips', { vip, where: 'here (epoch 3)', route: 'out' });
+  await b.until('vips', { vip, where: 'cell-a (epoch 3)', route: '' });
+  // The VIP is in none of B's pools, and who granted it is dead.
+  await a.stop('SIGKILL');
+  await go('10.1.0.2');
+  await b.until('vips', { vip, route: 'out' });
+  await a.start();
+  // As it was stored the server is still here; a notice tells otherwise before the wait for it is over.
+  await a.until('vips', { vip, where: 'cell-b (epoch 4)', route: '' }, 2000);
+  await roamer.process.stop('SIGKILL');
+}, 60_000);
+
+test('a VIP that a manager does not take up is changed for one of its own', async () => {
+  const roamer = new Server(cell.host(++last), {
+    ...{ name: 's6', manager: '10.1.0.2', certificate: cell.certificate(mission, 's6') },
+    roams: true,
+    services: [service()],
+  });
+  const first = await roamer.up();
+  const skip = roamer.told().length;
+  roamer.do('relocate 10.1.0.1');
+  const up = await roamer.until({ event: 'service', state: 'up' }, 20_000, skip);
+  if (first.startsWith('10.255.1.')) expect(up['vip']).not.toBe(first);
+  expect(up['vip']).toMatch(/^10\.255\.0\./);
+  await roamer.process.stop('SIGKILL');
+}, 40_000);

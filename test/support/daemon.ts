@@ -230,12 +230,16 @@ export interface ServerOptions {
   readonly name?: string;
   readonly services?: readonly object[];
   readonly manager?: string;
+  /** `relocate ADDRESS` tells it where it is from then on. */
+  readonly roams?: boolean;
 }
 
 const SERVER = `
 const [sdk, text] = process.argv.slice(1);
 const { Registration } = require(sdk);
-const { name, port, options } = JSON.parse(text);
+const { name, port, options, roams } = JSON.parse(text);
+let place = options.manager;
+if (roams) options.manager = async () => [{ address: place, port: 9746 }];
 const net = require('net');
 const open = new Set();
 let server;
@@ -258,6 +262,7 @@ const commands = {
   withdraw: () => registration.withdraw(),
   stop: () => registration.stop().then(() => process.exit()),
   report: text => registration.report(JSON.parse(text)),
+  relocate: address => { place = address; registration.relocate(); },
 };
 require('readline').createInterface({ input: process.stdin }).on('line', line => {
   const [verb, ...rest] = line.split(' ');
@@ -286,7 +291,10 @@ export class Server {
       check: { kind: 'tcp', interval: 200, timeout: 150 },
     };
     const registration = { name, manager, services: services ?? [web], ...(tls && { tls }) };
-    this.process = namespace.node(SERVER, [SDK, JSON.stringify({ name, port, options: registration })]);
+    this.process = namespace.node(SERVER, [
+      SDK,
+      JSON.stringify({ name, port, options: registration, roams: options.roams }),
+    ]);
   }
 
   /** Everything that it was told, in order. */

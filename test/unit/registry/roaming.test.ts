@@ -85,6 +85,22 @@ test('a server that joins others takes none of their bindings away while the dat
   expect(announced()).toBe(2);
 });
 
+test('a server that is awaited after a restart serves on, and is announced once it is back', () => {
+  const before = serving(2);
+  const registry = new Registry();
+  registry.feed({
+    type: 'restored',
+    leases: [...before.registry.state.leases.values()].flatMap(holders => [...holders.values()]),
+    servers: [...before.registry.state.servers.values()],
+  });
+  registry.verdict(1, 'pass');
+  registry.settle();
+  expect(registry.state.reached.routes.has(before.vip)).toBe(true);
+  expect(registry.derived.wanted.notices.bindings.size).toBe(0);
+  registry.register(1, 2);
+  expect(registry.derived.wanted.notices.bindings.size).toBe(1);
+});
+
 test('a server that comes back at another session with a greater epoch is announced with it', () => {
   const { registry } = serving();
   registry.register(1, 3);
