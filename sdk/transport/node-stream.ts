@@ -1,6 +1,7 @@
 /**
  * TCP and TLS 1.3 streams by Node.
  */
+import type { X509Certificate } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { parseAddress } from '../wire/address.ts';
@@ -34,9 +35,12 @@ export const connect: Net['connect'] = ({ address, port, tls }, handlers) => {
         });
   socket.setNoDelay(true);
   let failure: string | undefined;
+  /** Asked for once: Node 20 takes it out of the chain when it gives it to a client, and has none the next time. */
+  let certificate: X509Certificate | undefined;
   socket.on(tls === undefined ? 'connect' : 'secureConnect', () => {
     const unmet = tls?.alpn !== undefined && (socket as TLSSocket).alpnProtocol === false;
-    const wrong = tls?.verify === true ? faultOf(socket as TLSSocket, tls.identity) : undefined;
+    certificate = tls === undefined ? undefined : (socket as TLSSocket).getPeerX509Certificate();
+    const wrong = tls?.verify === true ? faultOf(socket as TLSSocket, certificate, tls.identity) : undefined;
     if (wrong !== undefined) socket.destroy(new Error(`the certificate of ${address} ${wrong}`));
     else if (unmet) socket.destroy(new Error(`${address} speaks none of ${tls.alpn.join(', ')}`));
     else handlers.onOpen?.();
@@ -55,7 +59,7 @@ export const connect: Net['connect'] = ({ address, port, tls }, handlers) => {
       return parseAddress(socket.localAddress ?? '');
     },
     get peerCertificate() {
-      return tls === undefined ? undefined : (socket as TLSSocket).getPeerX509Certificate()?.raw;
+      return certificate?.raw;
     },
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
@@ -63,8 +67,11 @@ export const connect: Net['connect'] = ({ address, port, tls }, handlers) => {
 };
 
 /** Why a peer is not a manager of the mission, as the end of a sentence; undefined when it is. Its key was proved by the handshake. */
-function faultOf(socket: TLSSocket, identity: Identity | undefined): string | undefined {
-  const certificate = socket.getPeerX509Certificate();
+function faultOf(
+  socket: TLSSocket,
+  certificate: X509Certificate | undefined,
+  identity: Identity | undefined,
+): string | undefined {
   const ignored =
     identity !== undefined &&
     identity.validity !== 'enforce' &&
