@@ -7,7 +7,7 @@ import { poolPrefixes } from './config/pools.ts';
 import type { Driver } from './desired/driver.ts';
 import { metricsOf } from './desired/metric.ts';
 import type { WantedDataplane, WantedRoutes } from './desired/wanted.ts';
-import type { ManagerHost, Secrets } from './main.ts';
+import type { ManagerHost, Secrets } from './manager-host.ts';
 import { createPassive, createPassiveDataplane } from './reconciler/passive.ts';
 import type { Reached } from './registry/state.ts';
 import { createChangeMemory } from './routing/change-file.ts';

@@ -2,20 +2,19 @@
  * The composition root of `bivouac run`: reads as the picture in docs/architecture.md.
  */
 import type { Address } from '../sdk/wire/address.ts';
-import type { ManagerId, ServerId } from '../sdk/wire/model.ts';
 import { createCell } from './cell.ts';
 import type { Config } from './config/config.ts';
 import { takeOver } from './config/restart.ts';
 import { capabilities } from './dataplane/capabilities.ts';
-import type { Driver } from './desired/driver.ts';
 import { metricFor } from './desired/metric.ts';
 import type { Wanted, WantedDataplane, WantedRoutes } from './desired/wanted.ts';
 import { dataplaneDriver, routeSettings, routingDriver } from './drivers.ts';
 import { createProbes } from './health/probes.ts';
 import { createHealth } from './health/scheduler.ts';
-import type { Host, Http, OpenVty, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
+import type { Clock, Signer } from './host/ports.ts';
 import { createLoop } from './loop.ts';
-import { createMission, type MissionHost } from './mission.ts';
+import type { ManagerHost, Secrets } from './manager-host.ts';
+import { createMission } from './mission.ts';
 import { createJournal } from './operator/journal.ts';
 import { listenLocal } from './operator/local.ts';
 import { logDecision } from './operator/log.ts';
@@ -29,43 +28,11 @@ import { heartbeatOf } from './registry/servers.ts';
 import type { Reached } from './registry/state.ts';
 import { emptyState } from './registry/update.ts';
 import { createResponder } from './responder/responder.ts';
-import type { RouteSocket } from './routing/route-batch.ts';
 import { rulesOf } from './rules.ts';
 import { createLeaseSignatures } from './sessions/lease-signatures.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createPersistence } from './store/persistence.ts';
 import { familiesOfParts, healthRow } from './telemetry.ts';
-
-/** The operating system as the manager needs it, and who the manager is in its mission. */
-export interface ManagerHost extends Host {
-  readonly http: Http;
-  readonly store: Store;
-  readonly openVty: OpenVty;
-  readonly openRoutes?: () => RouteSocket;
-  /** Makes sure that no other process of this network namespace is the same; rejects when one is. */
-  readonly claim: (name: string) => Promise<{ close(): void }>;
-  /** Opens the kernel's balancer; called once, and not when the configuration says that there is none. */
-  readonly openDataplane: (options: {
-    readonly anycastPort: number;
-  }) => Driver<WantedDataplane, Reached['farms']>;
-  readonly signer: Signer;
-  /** The signer of a private key in PEM; throws when it cannot be one. */
-  readonly signerOf: (pem: string) => Signer;
-  readonly verify: Verify;
-  readonly identify: (publicKey: Uint8Array) => ServerId & ManagerId;
-  readonly inspectorOf: MissionHost['inspectorOf'];
-  readonly derOf: MissionHost['derOf'];
-  readonly secrets: Secrets;
-}
-
-/** What the files that the configuration names hold. */
-export interface Secrets {
-  readonly tls: TlsIdentity | undefined;
-  /** Canonical serial numbers of revoked certificates. */
-  readonly revoked: ReadonlySet<string>;
-  /** The OSPF key. */
-  readonly ospfKey: string | undefined;
-}
 
 export interface Manager {
   /** Takes over what a running manager can; gives the names of what needs a restart. Rejects, changing nothing, for what cannot work. */
@@ -178,6 +145,8 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     random,
     log,
     onReached: reached => loop.dispatch({ type: 'reached', routes: reached }),
+    // Telling a thousand servers that they are up takes longer than the routes of the next.
+    patience: 2,
     onProblems: problems => watch.note('routing', problems),
   });
   const responder = await createResponder({
@@ -335,7 +304,7 @@ const registrationAddress = ({ listen }: Config): Address | undefined => {
 };
 
 /** Waits for `work`, but no longer than `limit` ms. */
-const within = (clock: Host['clock'], limit: number, work: Promise<unknown>): Promise<void> =>
+const within = (clock: Clock, limit: number, work: Promise<unknown>): Promise<void> =>
   new Promise(resolve => {
     const timer = clock.after('stop', limit, resolve);
     void work.finally(() => {

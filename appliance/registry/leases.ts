@@ -88,7 +88,10 @@ export function requestLease(
   if (entry !== undefined && !isFor(entry, server))
     return refuse('vip-taken', `${vip} is pre-planned for ${entry.holder}`);
   if (entry === undefined && !inPools(config.pools, vip) && !holds(state, vip, server))
-    return refuse('not-permitted', `${vip} is in none of this manager's pools, and no lease of it was taken up`);
+    return refuse(
+      'not-permitted',
+      `${vip} is in none of this manager's pools, and no lease of it was taken up`,
+    );
   if (!available(state, vip, server, { shared: request.shared }))
     return refuse(
       'vip-taken',

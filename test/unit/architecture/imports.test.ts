@@ -39,7 +39,8 @@ const MAY: Record<string, readonly string[]> = {
 };
 
 /** The composition root and the entry points may import anything: that is what they are for. */
-const ROOTS = /^appliance\/(cli|main|loop|rules|drivers|mission|cell|telemetry)\.ts$|^appliance\/commands\//;
+const ROOTS =
+  /^appliance\/(cli|main|loop|rules|drivers|mission|cell|manager-host|telemetry)\.ts$|^appliance\/commands\//;
 
 const files = ['sdk', 'appliance']
   .flatMap(top =>
