@@ -30,7 +30,7 @@ Runs the network of containerlab.yml on this machine: network namespaces, the re
   (nothing)             bring a lab up, play the story, take it down
   run SCENARIO          the same with another scenario:
 ${Object.entries(scenarios)
-  .map(([name, { summary }]) => `                          ${name.padEnd(10)}${summary}`)
+  .map(([name, { summary }]) => `                          ${name.padEnd(12)}${summary}`)
   .join('\n')}
   up                    bring it up, to stay
   exec NODE COMMAND…    run a command in a node: exec hq ip route; exec a-appliance bivouac show services
@@ -42,6 +42,8 @@ ${Object.entries(scenarios)
   --lab NAME            which lab: several may be up side by side under different names
   --file FILE           another containerlab file
   --json FILE           what the scenario measured
+  --servers N           of roam-storm: how many servers
+  --seconds N           of roam-storm: how long they roam
   --inspect             leave a failed run as it is until Ctrl-C`;
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -140,7 +142,10 @@ async function play(name: string, options: Options, signal: AbortSignal): Promis
   });
   try {
     console.log(`${topology.nodes.size} nodes up in ${((performance.now() - start) / 1000).toFixed(1)} s`);
-    const report = await unlessAborted(perform(name, scenario, lab, console.log, signal), signal);
+    const report = await unlessAborted(
+      perform(name, scenario, lab, console.log, signal, options.scale),
+      signal,
+    );
     if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
     console.log(summary(report, performance.now() - start));
     if (!report.ok && options.inspect) {

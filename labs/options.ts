@@ -1,5 +1,6 @@
 /** Reads the words behind `npm run lab --`. */
 import { parseArgs } from 'node:util';
+import type { Scale } from './scenario/scenario.ts';
 
 export interface Options {
   /** The lab's name, when it is not the file's. */
@@ -9,6 +10,8 @@ export interface Options {
   readonly json: string | undefined;
   readonly svg: string | undefined;
   readonly dot: string | undefined;
+  /** Of scenarios that can be of any size. */
+  readonly scale: Scale;
   /** After a failed step, leave everything as it is until Ctrl-C. */
   readonly inspect: boolean;
   readonly help: boolean;
@@ -23,6 +26,8 @@ const KNOWN = {
   json: { type: 'string' },
   svg: { type: 'string' },
   dot: { type: 'string' },
+  servers: { type: 'string' },
+  seconds: { type: 'string' },
   inspect: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -41,13 +46,31 @@ export function readOptions(args: readonly string[]): {
     const { values, positionals } = parseArgs({ args: [...ours], options: KNOWN, allowPositionals: true });
     const [command = 'story', ...words] = positionals;
     const { lab, file, json, svg, dot, inspect, help } = values;
+    const [servers, seconds] = [countOf(values, 'servers'), countOf(values, 'seconds')];
+    const scale = { ...(servers && { servers }), ...(seconds && { seconds }) };
     if (lab !== undefined && !LAB_NAME.test(lab))
       throw new UsageError(`--lab '${lab}': letters, digits, '.', '_' and '-', 63 at most`);
-    return { command, words: [...words, ...theirs], options: { lab, file, json, svg, dot, inspect, help } };
+    return {
+      command,
+      words: [...words, ...theirs],
+      options: { lab, file, json, svg, dot, scale, inspect, help },
+    };
   } catch (error) {
     // Node's advice behind the first sentence is of no use behind `npm run lab --`.
     throw new UsageError((error as Error).message.replace(/\. .*$/s, ''));
   }
+}
+
+/** A number from 1 that was told, or undefined. */
+function countOf(
+  values: Readonly<Record<string, string | boolean | undefined>>,
+  name: 'servers' | 'seconds',
+): number | undefined {
+  const text = values[name];
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d{0,4}$/.test(String(text)))
+    throw new UsageError(`--${name} wants a number from 1, not '${text}'`);
+  return Number(text);
 }
 
 /** `exec [--lab NAME] NODE COMMAND…`: what is before the node, and the rest. */

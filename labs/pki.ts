@@ -4,6 +4,7 @@
  */
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -12,7 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createExec } from '../appliance/host/exec.ts';
 import { createFiles } from '../appliance/host/files.ts';
 import { createRandom } from '../appliance/host/random.ts';
@@ -79,6 +80,35 @@ async function makeAll(directory: string, holders: readonly Node[]): Promise<voi
     renameSync(pair.certificate, own.certificate);
     renameSync(pair.key, own.key);
   }
+}
+
+/** A server that is in no file, and what its certificate permits. */
+export interface ServerRequest {
+  readonly name: string;
+  readonly services: readonly string[];
+  /** `udp/7`. */
+  readonly ports: readonly string[];
+}
+
+/** Certificates of the lab's authority, which must be there, for more servers; the files are put in `directory`. */
+export async function issueServers(
+  topology: Topology,
+  directory: string,
+  servers: readonly ServerRequest[],
+): Promise<{ readonly ca: string; readonly certificate: string; readonly key: string }[]> {
+  const deps = { exec: createExec(), files: createFiles(), random: createRandom() };
+  const authority = join(directory, 'authority');
+  cpSync(join(dirname(topology.file), '.lab/pki/authority'), authority, { recursive: true });
+  const made = [];
+  for (const { name, services, ports } of servers) {
+    const request = { directory: authority, mission: MISSION, name, force: false };
+    const claims = { roles: ['server'] as const, names: services, vips: VIPS, ports };
+    made.push({
+      ca: join(authority, 'ca.pem'),
+      ...(await issueCertificate(deps, { ...request, ...claims })),
+    });
+  }
+  return made;
 }
 
 /** A server may claim what its agent's file claims, and nothing else. */

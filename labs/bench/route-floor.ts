@@ -153,6 +153,7 @@ if (!layout.ok) throw new Error(layout.error);
 createServer({ noDelay: true }, socket => {
   const server: Server = {
     socket,
+    id: '' as ServerId,
     services: [],
     answers: { up: new Uint8Array(0), down: new Uint8Array(0) },
   };

@@ -41,6 +41,26 @@ agent() {
   exec bivouac agent --config /etc/bivouac/agent.json
 }
 
+# One more mobile server within this node: start.sh member NAME. It has a network namespace, a host name and mounts of its own;
+# its files are in /run/members/NAME, and NAME is also the end of its cable.
+member() {
+  ip netns add "$1"
+  ip link add name "$1" type veth peer name eth1 netns "$1"
+  ip -n "$1" link set lo up
+  ip -n "$1" link set eth1 up
+  exec ip netns exec "$1" unshare --uts /lab/start.sh within "$1"
+}
+
+within() {
+  hostname "$1"
+  for own in /run/dhcpcd /var/lib/dhcpcd /var/lib/bivouac-agent; do
+    install -d $own
+    mount -t tmpfs member $own
+  done
+  dhcpcd --config /lab/dhcpcd.conf --background --quiet
+  exec bivouac agent --config "/run/members/$1/agent.json"
+}
+
 service() {
   echo $$ > /run/service.pid
   case "$SERVICE" in
@@ -75,6 +95,7 @@ case "${1:-}" in
     ;;
   routing) addressed; routing ;;
   dhcp) dhcp ;;
+  member | within) "$1" "$2" ;;
   service) service ;;
   manager) manager ;;
   agent) agent ;;

@@ -68,7 +68,7 @@ export class Observers {
         since,
       ),
     ]);
-    const link = this.#server.last(/^\d+: eth.*[<,]LOWER_UP[,>]/, since, address.at) ?? ack;
+    const link = this.#server.last(/^\d+: eth[^<]*<(?!NO-CARRIER).*LOWER_UP/, since, address.at) ?? ack;
     return {
       link: link.at,
       ack: ack.at,

@@ -1,7 +1,7 @@
 /** Runs a scenario on a lab that is up. */
 import type { Lab } from '../runner/lab.ts';
 import { type Report, renderStep, type StepRecord } from './report.ts';
-import type { Scenario, Stage } from './scenario.ts';
+import type { Scale, Scenario, Stage } from './scenario.ts';
 
 /** Thrown by a failed step so that the scenario ends; the step's own record holds the reason. */
 class StepFailed extends Error {}
@@ -13,6 +13,7 @@ export async function perform(
   lab: Lab,
   print: (line: string) => void,
   signal: AbortSignal,
+  scale: Scale = {},
 ): Promise<Report> {
   const steps: StepRecord[] = [];
   const record = (step: StepRecord): void => {
@@ -21,6 +22,7 @@ export async function perform(
   };
   const stage: Stage = {
     lab,
+    scale,
     node: name => lab.node(name),
     async step(title, act) {
       signal.throwIfAborted();

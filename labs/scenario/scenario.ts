@@ -6,8 +6,15 @@ import type { Node } from '../topology/model.ts';
 /** What a step measured: a figure's name with its unit → its value, in the order to be shown. */
 export type Measured = Readonly<Record<string, number | string>>;
 
+/** How large a scenario is to be, where it can be of any size. Absent = as it is meant. */
+export interface Scale {
+  readonly servers?: number;
+  readonly seconds?: number;
+}
+
 export interface Stage {
   readonly lab: Lab;
+  readonly scale: Scale;
   node(name: string): LabNode;
   /** Runs one step and prints its line. A step that throws fails, and ends the scenario. */
   step(title: string, act: () => Promise<Measured | undefined>): Promise<void>;

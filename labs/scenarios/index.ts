@@ -3,6 +3,13 @@ import type { Scenario } from '../scenario/scenario.ts';
 import { ipv6 } from './ipv6.ts';
 import { network } from './network.ts';
 import { roam } from './roam.ts';
+import { roamStorm } from './roam-storm.ts';
 import { story } from './story.ts';
 
-export const scenarios: Readonly<Record<string, Scenario>> = { story, network, ipv6, roam };
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  story,
+  network,
+  ipv6,
+  roam,
+  'roam-storm': roamStorm,
+};
