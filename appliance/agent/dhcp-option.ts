@@ -13,11 +13,12 @@ const LONGEST = 255;
 export function readOption(text: string): ManagerAddress[] {
   if (text.length > LONGEST) return [];
   return text
+    .replace(/\0+$/, '')
     .split(',')
     .slice(0, MOST)
     .flatMap(part => {
       try {
-        return [managerAddress(part.trim())];
+        return [managerAddress(part.trim().replace(/^\[([^\]]*)\]$/, '$1'))];
       } catch {
         return [];
       }
