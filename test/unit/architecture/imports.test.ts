@@ -34,6 +34,15 @@ const MAY: Record<string, readonly string[]> = {
   'appliance/roaming': ['appliance/registry', 'ports'],
   'appliance/dhcp': ['appliance/config', 'ports'],
   'appliance/redirector': ['appliance/desired', 'appliance/registry', 'ports'],
+  'appliance/polls': ['appliance/responder', 'appliance/registry', 'appliance/pki', 'ports'],
+  'appliance/gslb': [
+    'appliance/polls',
+    'appliance/notices',
+    'appliance/responder',
+    'appliance/registry',
+    'appliance/pki',
+    'ports',
+  ],
   'appliance/agent': ['sdk', 'ports', 'appliance/config', 'ajv'],
   'appliance/host': ['sdk', 'appliance/registry', 'ports', 'node:', 'cap', 'raw-socket', 'koffi', 'conf'],
 };

@@ -1,0 +1,98 @@
+/**
+ * The names of a view, kept in step with the managers' offers: only those that one manager's change touches are looked at. Pure.
+ */
+import type { Millis } from '../host/ports.ts';
+import type { Table } from '../registry/table.ts';
+import { type Held, type Name, serves, type View, type ViewLimits } from './view.ts';
+
+type Offers = ReadonlyMap<string, Held>;
+
+/** The names after one manager's offers changed; `changed`: an answer may be another. */
+export function withHeld(
+  names: View['names'],
+  before: Offers,
+  after: Offers,
+  now: Millis,
+  limits: ViewLimits,
+): { readonly names: View['names']; readonly changed: boolean } {
+  if (before === after) return { names, changed: false };
+  const touched = new Set<string>();
+  let changed = false;
+  for (const [key, held] of before) {
+    const next = after.get(key);
+    if (next === held) continue;
+    touched.add(held.offer.name);
+    changed ||= next === undefined || differs(held, next);
+  }
+  for (const [key, held] of after) {
+    if (before.has(key)) continue;
+    touched.add(held.offer.name);
+    changed = true;
+  }
+  if (touched.size === 0) return { names, changed };
+  const draft = names.draft();
+  const additions = byName(after, touched);
+  const [{ manager } = { manager: '' }] = before.size > 0 ? before.values() : after.values();
+  let lapses = false;
+  for (const name of touched) {
+    const old = names.get(name) ?? { held: [], since: now, lapsed: [] };
+    const others = old.held.filter(held => held.manager !== manager);
+    const next = nameOf(old, [...others, ...(additions.get(name) ?? [])], now);
+    lapses ||= next.held.length === 0;
+    draft.set(name, next);
+  }
+  const all = draft.done();
+  return { names: lapses ? forgotten(all, now, limits) : all, changed };
+}
+
+/** Whether what is decided by is another. */
+const differs = (one: Held, other: Held): boolean =>
+  one.score !== other.score || one.doubtful !== other.doubtful || one.offer.mode !== other.offer.mode;
+
+function byName(offers: Offers, wanted: ReadonlySet<string>): ReadonlyMap<string, readonly Held[]> {
+  const found = new Map<string, Held[]>();
+  for (const held of offers.values()) {
+    const { name } = held.offer;
+    if (!wanted.has(name)) continue;
+    const list = found.get(name);
+    if (list === undefined) found.set(name, [held]);
+    else list.push(held);
+  }
+  return found;
+}
+
+function nameOf(old: Name, unsorted: readonly Held[], now: Millis): Name {
+  const held = [...unsorted].sort(compare);
+  const turned = serving(old.held) !== serving(held);
+  const since = turned || old.held.length + old.lapsed.length === 0 ? now : old.since;
+  return { held, since, lapsed: held.length > 0 ? [] : old.held.length > 0 ? old.held : old.lapsed };
+}
+
+const compare = (one: Held, other: Held): number =>
+  one.manager === other.manager ? (one.key < other.key ? -1 : 1) : one.manager < other.manager ? -1 : 1;
+
+/** Who serves, in one text. */
+const serving = (held: readonly Held[]): string =>
+  held
+    .filter(serves)
+    .map(({ manager, key }) => `${manager} ${key}`)
+    .sort()
+    .join('\n');
+
+/** Without the names that nobody has offered for long, or, when there are too many, for longest. */
+function forgotten(names: Table<string, Name>, now: Millis, limits: ViewLimits): Table<string, Name> {
+  const lapsed = [...names.entries()].filter(([, name]) => name.held.length === 0);
+  const old = lapsed.filter(([, name]) => now - name.since > limits.lapse);
+  const over = lapsed.length - old.length - limits.lapsed;
+  const worst =
+    over <= 0
+      ? []
+      : lapsed
+          .filter(([, name]) => now - name.since <= limits.lapse)
+          .sort(([, one], [, other]) => one.since - other.since)
+          .slice(0, over);
+  if (old.length + worst.length === 0) return names;
+  const draft = names.draft();
+  for (const [key] of [...old, ...worst]) draft.delete(key);
+  return draft.done();
+}
