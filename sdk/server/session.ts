@@ -128,10 +128,10 @@ export class Session {
   /** There may be managers at these addresses: unless this server is registered with one of them, they are tried now. */
   suggest(managers: readonly ManagerAddress[]): void {
     const { current } = this;
-    if (this.isEnding() || (current && managers.some(one => sameManager(one, current.to)))) return;
-    if (this.rising !== undefined) return;
+    if (this.isEnding() || this.rising !== undefined) return;
+    // While it looks around even the address of its own manager may be another's: routers are called alike in many cells.
     if (this.quest !== undefined) this.quest.offer(managers);
-    else this.relocate(managers);
+    else if (!managers.some(one => current && sameManager(one, current.to))) this.relocate(managers);
   }
 
   /** What an app or an agent says of its services; the last word on each is said again after a reconnection. */

@@ -33,8 +33,8 @@ interface Manager {
   heard(type: string): Heard[];
 }
 
-function manage(namespace: Namespace, id: string): Manager {
-  const one = namespace.spawn(process.execPath, [managerProgram, '--id', id]);
+function manage(namespace: Namespace, id: string, own: string): Manager {
+  const one = namespace.spawn(process.execPath, [managerProgram, '--id', id, '--invite', own]);
   const heard = (type: string): Heard[] =>
     one
       .stdout()
@@ -86,8 +86,8 @@ beforeEach(async () => {
     server.ip(`link set ${name} down`);
     ports.set(name, `${name}-${counter}`);
   }
-  a = manage(cells.get('a')!, 'aa');
-  b = manage(cells.get('b')!, 'bb');
+  a = manage(cells.get('a')!, 'aa', '10.1.0.1');
+  b = manage(cells.get('b')!, 'bb', '10.2.0.1');
   await poll(
     () => [a, b].every(one => one.process.stdout().includes('listening')),
     5000,
@@ -200,5 +200,26 @@ test('a bounce A → B → A within a second ends at A', async () => {
   await registered(a, 2);
   const last = a.heard('register').at(-1)!;
   expect(Number(last['epoch'])).toBeGreaterThanOrEqual(Number(b.heard('register').at(-1)?.['epoch'] ?? 1));
+  expect(flapped()).toBe(false);
+});
+
+test('without any router the manager is found by asking on the link', async () => {
+  switches.ip(`link set ${ports.get('eth0')!} master sw-b`);
+  const since = Date.now();
+  server.ipBatch(['addr flush dev eth0 scope global', 'addr add 10.2.0.9/24 dev eth0']);
+  await registered(b, 1);
+  expect(b.heard('register')[0]!.at - since).toBeLessThan(1000);
+  expect(flapped()).toBe(false);
+});
+
+test('a host that stood still and wakes elsewhere is registered there at once', async () => {
+  process.kill(agent.pid, 'SIGSTOP');
+  plug('eth0', 'b');
+  address('eth0', '10.2.0.9/24', '10.2.0.1');
+  await new Promise(resolve => setTimeout(resolve, 500));
+  const since = Date.now();
+  process.kill(agent.pid, 'SIGCONT');
+  await registered(b, 1);
+  expect(b.heard('register')[0]!.at - since).toBeLessThan(1000);
   expect(flapped()).toBe(false);
 });
