@@ -1,6 +1,7 @@
 /**
- * The loop in the middle of design's picture: events go in one at a time and the registry reduces each; at the end of the turn the
- * wanted state is derived from all of them together, and what follows is handed out. All state of the manager is here.
+ * The loop in the middle of design's picture: events go in one at a time and the registry takes each; at the end of the turn it
+ * concludes what follows from all of them together, the wanted state is derived, and both are handed out. All state of the manager is
+ * here.
  *
  * What comes alone is handed out in the turn in which it came. In a crowd (the network is back after a power cut, and ten thousand
  * servers register) the turns of a few ms share one hand-out, since each costs the drivers a transaction; a loss never waits for it,
@@ -11,7 +12,7 @@ import type { Clock, Millis, Timer } from './host/ports.ts';
 import type { RegistryConfig } from './registry/config.ts';
 import type { Decision } from './registry/decision.ts';
 import type { Event } from './registry/events.ts';
-import { reduce } from './registry/reduce.ts';
+import { conclude, take } from './registry/reduce.ts';
 import type { State } from './registry/state.ts';
 import { emptyState } from './registry/update.ts';
 
@@ -49,6 +50,7 @@ export function createLoop(options: {
   let { rules } = options;
   let derived = derive(emptyState(), rules.desired);
   let { state } = derived;
+  let concluded = state;
   let turn: Timer | undefined;
   let events = 0;
   let urgent = false;
@@ -57,10 +59,12 @@ export function createLoop(options: {
   let busy = false;
 
   const handle = (event: Event): void => {
-    const step = reduce(state, rules.registry, event, clock.now());
+    const step = take(state, rules.registry, event, clock.now());
     const isNow = isUrgent(event, state);
     state = step.state;
     events++;
+    // Somebody waits to be told; it comes once for each transaction of a driver.
+    if (event.type === 'reached') concludeAll();
     if (isNow && !urgent) {
       urgent = true;
       turn?.cancel();
@@ -88,8 +92,16 @@ export function createLoop(options: {
     if (state !== derived.state) handOut(false);
   };
 
+  const concludeAll = (): void => {
+    const step = conclude(concluded, state);
+    state = step.state;
+    concluded = state;
+    for (const decision of step.decisions) onDecision(decision);
+  };
+
   const handOut = (anew: boolean): void => {
-    derived = derive(state, rules.desired, derived, anew);
+    concludeAll();
+    derived = derive(concluded, rules.desired, derived, anew);
     onDerived(derived);
     handedOut = clock.now();
   };

@@ -18,6 +18,9 @@ export interface Claims {
   readonly ports: readonly string[] | undefined;
 }
 
+/** What registers a service. */
+export type ServiceRegistration = Extract<ServerMessage, { type: 'register-service' }>;
+
 export type Event =
   /** A message of a session; the session exists from its first one. Heartbeats are not passed on. */
   | {
@@ -26,6 +29,13 @@ export type Event =
       readonly claims: Claims;
       readonly peer: Address;
       readonly message: ServerMessage;
+    }
+  /** Registrations of services that came together, in their order: as if each came by itself. */
+  | {
+      readonly type: 'services';
+      readonly session: SessionId;
+      readonly claims: Claims;
+      readonly messages: readonly ServiceRegistration[];
     }
   /** A session ended: closed, silent for three heartbeats, or over a budget. */
   | { readonly type: 'session-ended'; readonly session: SessionId; readonly reason: Reason }

@@ -2,6 +2,7 @@
  * reduce(state, event, now) → state and decisions: the one place where events meet. Pure: no I/O, no clock, no randomness.
  */
 import type { Address } from '../../sdk/wire/address.ts';
+import type { ServerMessage } from '../../sdk/wire/messages.ts';
 import { vipOf } from './carried.ts';
 import type { RegistryConfig } from './config.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
@@ -12,24 +13,36 @@ import { part } from './partings.ts';
 import { leaveVips, pass } from './passing.ts';
 import { restore } from './restore.ts';
 import { loseServer, registerServer } from './servers.ts';
-import { change, endService, registerService, rejudge, takeReports } from './services.ts';
-import type { Millis, State } from './state.ts';
+import { change, endService, registerServices, rejudge, takeReports } from './services.ts';
+import type { Millis, ServerRecord, SessionId, State } from './state.ts';
 import { tell } from './tell.ts';
 
 /** What the manager knows after `event`, and what it decided because of it. `now` never goes back. */
 export function reduce(state: State, config: RegistryConfig, event: Event, now: Millis): Step {
-  const step = handle(state, config, event, now);
-  if (step.state === state) return step;
-  const vips = touched(state, step.state);
-  const left = leaveVips(step.state, vips);
-  const told = tell(left.state, left.state === step.state ? vips : touched(state, left.state));
-  return { state: told.state, decisions: together(step.decisions, left.decisions, told.decisions) };
+  const step = take(state, config, event, now);
+  const end = conclude(state, step.state);
+  return { state: end.state, decisions: together(step.decisions, end.decisions) };
 }
 
-function handle(state: State, config: RegistryConfig, event: Event, now: Millis): Step {
+/**
+ * What follows from all that changed between two states, once for however many events came together: who has withdrawn leaves, and
+ * servers are told.
+ */
+export function conclude(before: State, state: State): Step {
+  if (state === before) return { state, decisions: [] };
+  const vips = touched(before, state);
+  const left = leaveVips(state, vips);
+  const told = tell(left.state, left.state === state ? vips : touched(before, left.state));
+  return { state: told.state, decisions: together(left.decisions, told.decisions) };
+}
+
+/** What an event changes by itself; `conclude` is to follow, before anything is derived of it. */
+export function take(state: State, config: RegistryConfig, event: Event, now: Millis): Step {
   switch (event.type) {
     case 'message':
       return handleMessage(state, config, event, now);
+    case 'services':
+      return handleServices(state, config, event, now);
     case 'session-ended':
       return loseServer(state, config, now, event.session, event.reason);
     case 'verdict':
@@ -82,17 +95,8 @@ function handleMessage(
   if (message.type === 'register')
     return registerServer(state, config, now, session, claims, event.peer, message);
   if (message.type === 'heartbeat' || message.type === 'pace') return { state, decisions: [] };
-  const id = state.sessions.get(session);
-  const server = id === undefined ? undefined : state.servers.get(id);
-  if (server === undefined) {
-    const transaction = message.type === 'report' ? 0 : message.transaction;
-    return {
-      state,
-      decisions: [
-        refused(session, transaction, 'not-registered', `'${message.type}' came before 'register'`),
-      ],
-    };
-  }
+  const server = serverOf(state, session);
+  if (server === undefined) return { state, decisions: [notRegistered(session, message)] };
   switch (message.type) {
     case 'lease-request':
       return requestLease(state, config, now, session, server, claims, message);
@@ -101,7 +105,7 @@ function handleMessage(
     case 'lease-release':
       return releaseLease(state, session, server, message);
     case 'register-service':
-      return registerService(state, config, now, session, server, claims, message);
+      return registerServices(state, config, now, session, server, claims, [message]);
     case 'drain-service':
       return endService(state, config, now, session, server, message, 'drain');
     case 'withdraw-service':
@@ -123,6 +127,34 @@ function handleMessage(
       return takeReports(state, config, now, server, message.reports);
   }
 }
+
+function handleServices(
+  state: State,
+  config: RegistryConfig,
+  { session, claims, messages }: Extract<Event, { type: 'services' }>,
+  now: Millis,
+): Step {
+  const server = serverOf(state, session);
+  return server === undefined
+    ? { state, decisions: messages.map(message => notRegistered(session, message)) }
+    : registerServices(state, config, now, session, server, claims, messages);
+}
+
+function serverOf(state: State, session: SessionId): ServerRecord | undefined {
+  const id = state.sessions.get(session);
+  return id === undefined ? undefined : state.servers.get(id);
+}
+
+const notRegistered = (
+  session: SessionId,
+  message: Exclude<ServerMessage, { type: 'heartbeat' | 'pace' }>,
+): Decision =>
+  refused(
+    session,
+    message.type === 'report' ? 0 : message.transaction,
+    'not-registered',
+    `'${message.type}' came before 'register'`,
+  );
 
 function handleVerdict(
   state: State,

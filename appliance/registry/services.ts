@@ -2,15 +2,15 @@
  * Services: registered, drained, withdrawn, reported on (docs/protocol.md, Services).
  */
 import { familyOf } from '../../sdk/wire/address.ts';
-import type { RefusalCode, ServerMessage } from '../../sdk/wire/messages.ts';
-import type { Report, Service } from '../../sdk/wire/model.ts';
+import type { RefusalCode } from '../../sdk/wire/messages.ts';
+import type { Forward, Report, Service } from '../../sdk/wire/model.ts';
 import { compact, sameService } from './compact.ts';
 import type { RegistryConfig } from './config.ts';
 import { CALM } from './damping.ts';
 import { settle, stateChange, UNCHECKED } from './decide.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
 import { bindingKey } from './elsewhere.ts';
-import type { Claims } from './events.ts';
+import type { Claims, ServiceRegistration } from './events.ts';
 import { permitsService } from './permits.ts';
 import { sameCheck } from './same-check.ts';
 import { averaged } from './score.ts';
@@ -26,8 +26,6 @@ import {
 } from './state.ts';
 import { dropService, putServices } from './update.ts';
 
-type Registration = Extract<ServerMessage, { type: 'register-service' }>;
-
 const unknown = (now: Millis): Verdict => ({ outcome: 'unknown', reason: UNCHECKED, since: now });
 const VOUCHED = reason('vouched', 'no check was asked: its server vouches for it');
 
@@ -35,23 +33,54 @@ const VOUCHED = reason('vouched', 'no check was asked: its server vouches for it
 const firstVerdict = (spec: Service, now: Millis): Verdict =>
   spec.check.kind === 'none' ? { outcome: 'pass', reason: VOUCHED, since: now } : unknown(now);
 
-/** Takes up a service; the same one again (after a reconnection) keeps its history. */
-export function registerService(
+/** Takes up services that came together, in their order; the same one again (after a reconnection) keeps its history. */
+export function registerServices(
   state: State,
   config: RegistryConfig,
   now: Millis,
   session: SessionId,
   server: ServerRecord,
   claims: Claims,
-  message: Registration,
+  messages: readonly ServiceRegistration[],
 ): Step {
-  const { service: spec, transaction } = message;
-  const about = { server: server.id, name: `${server.name}/${spec.name}`, service: spec.id, vip: spec.vip };
-  const fault = faultOf(state, config, server, claims, spec);
-  if (fault !== undefined)
-    return { state, decisions: [refused(session, transaction, fault[0], fault[1], about)] };
-  const before = server.services.get(spec.id);
-  const known = before !== undefined && sameService(before.spec, spec) ? before : undefined;
+  const decisions: Decision[] = [];
+  const taken = new Map<number, ServiceRecord>();
+  let { partings } = state;
+  for (const { service: spec, transaction } of messages) {
+    const about = { server: server.id, name: `${server.name}/${spec.name}`, service: spec.id, vip: spec.vip };
+    const fault = faultOf(state, config, server, claims, spec, taken);
+    if (fault !== undefined) {
+      decisions.push(refused(session, transaction, fault[0], fault[1], about));
+      continue;
+    }
+    const before = taken.get(spec.id) ?? server.services.get(spec.id);
+    const known = before !== undefined && sameService(before.spec, spec) ? before : undefined;
+    const record = takenUp(state, config, now, server, spec, before, known);
+    taken.set(spec.id, record);
+    if (partings.size > 0) partings = partings.without(bindingKey(spec.vip, server.id));
+    decisions.push({
+      ...about,
+      kind: 'service-registered',
+      reason: reason(known ? 'resumed' : 'registered', `${spec.name} at ${spec.vip}`),
+      reply: { session, message: { type: 'done', transaction } },
+    });
+    const change = stateChange(known, record, server);
+    if (change !== undefined) decisions.push(change);
+  }
+  const rest = partings === state.partings ? state : { ...state, partings };
+  return { state: taken.size === 0 ? rest : putServices(rest, server, [...taken.values()]), decisions };
+}
+
+/** The record of a service that is registered: `before`, whatever was registered under its number; `known`, that if it is the same. */
+function takenUp(
+  state: State,
+  config: RegistryConfig,
+  now: Millis,
+  server: ServerRecord,
+  spec: Service,
+  before: ServiceRecord | undefined,
+  known: ServiceRecord | undefined,
+): ServiceRecord {
   const address = server.addresses.find(each => familyOf(each) === familyOf(spec.vip))!;
   const goesOn =
     before !== undefined &&
@@ -71,21 +100,7 @@ export function registerService(
     since: known?.since ?? now,
     told: undefined,
   };
-  const record = settle(draft, server, now, config);
-  const change = stateChange(known, record, server);
-  const partings = state.partings.without(bindingKey(spec.vip, server.id));
-  return {
-    state: putServices(partings === state.partings ? state : { ...state, partings }, server, [record]),
-    decisions: [
-      {
-        ...about,
-        kind: 'service-registered',
-        reason: reason(known ? 'resumed' : 'registered', `${spec.name} at ${spec.vip}`),
-        reply: { session, message: { type: 'done', transaction } },
-      },
-      ...(change ? [change] : []),
-    ],
-  };
+  return settle(draft, server, now, config);
 }
 
 /** Stops new flows to a service and lets the established ones go on; `withdraw` then takes it out. */
@@ -214,20 +229,22 @@ export function rejudge(
   return { state: putServices(state, server, records), decisions };
 }
 
-/** What is wrong with a registration; undefined when nothing is. */
+/** What is wrong with a registration, after those that came with it and were `taken`; undefined when nothing is. */
 function faultOf(
   state: State,
   config: RegistryConfig,
   server: ServerRecord,
   claims: Claims,
   spec: Service,
+  taken: ReadonlyMap<number, ServiceRecord>,
 ): readonly [RefusalCode, string] | undefined {
   const lease = state.leases.get(spec.vip)?.get(server.id);
   if (lease === undefined)
     return ['no-lease', `${server.name} holds no lease of ${spec.vip}: request it first`];
   const denied = permitsService(claims, spec);
   if (denied !== undefined) return ['not-permitted', denied.sentence];
-  if (!server.services.has(spec.id) && server.services.size >= config.limits.servicesPerServer) {
+  const isKnown = server.services.has(spec.id) || taken.has(spec.id);
+  if (!isKnown && countTogether(server.services, taken) >= config.limits.servicesPerServer) {
     return [
       'limit',
       `${server.name} has ${config.limits.servicesPerServer} services, the most that one server may`,
@@ -267,7 +284,14 @@ function faultOf(
       `${server.name} gave no unique IPv${familyOf(spec.vip)} address to serve ${spec.vip} at`,
     ];
   }
-  return conflictOf(state, spec, serviceKey(server.id, spec.id));
+  return conflictOf(state, server, spec, taken);
+}
+
+/** How many services there are with those that are taken up. */
+function countTogether(services: ServerRecord['services'], taken: ServerRecord['services']): number {
+  let count = services.size;
+  for (const id of taken.keys()) if (!services.has(id)) count++;
+  return count;
 }
 
 /** Modes in which a server may serve at another port than the VIP's. */
@@ -276,31 +300,52 @@ const MAPS_PORTS: ReadonlySet<string> = new Set(['nat', 'redirect']);
 /** On one VIP and transport, ranges of ports are the same or apart, and servers of the same range forward alike. */
 function conflictOf(
   state: State,
+  server: ServerRecord,
   spec: Service,
-  key: ServiceRecord['key'],
+  taken: ReadonlyMap<number, ServiceRecord>,
 ): readonly [RefusalCode, string] | undefined {
   if (spec.forward.mode === 'none') return undefined;
-  for (const other of state.vips.get(spec.vip)?.values() ?? []) {
-    if (other.key === key || other.spec.transport !== spec.transport || other.spec.forward.mode === 'none')
-      continue;
-    for (const theirs of other.spec.ports) {
-      for (const ours of spec.ports) {
-        if (ours.first > theirs.last || theirs.first > ours.last) continue;
-        const where = (): string => `${spec.vip} ${spec.transport}/${theirs.first}-${theirs.last}`;
-        if (ours.first !== theirs.first || ours.last !== theirs.last)
-          return ['conflict', `ports ${ours.first}-${ours.last} overlap ${where()} of ${other.spec.name}`];
-        const { mode, scheduler, affinity } = other.spec.forward;
-        if (
-          mode !== spec.forward.mode ||
-          scheduler !== spec.forward.scheduler ||
-          affinity !== spec.forward.affinity
-        ) {
-          return [
-            'conflict',
-            `${where()} is forwarded by ${mode}, ${scheduler}, affinity ${affinity} s: register it the same way`,
-          ];
-        }
-      }
+  for (const { spec: other } of taken.values()) {
+    const conflict = other.id === spec.id || other.vip !== spec.vip ? undefined : conflictWith(other, spec);
+    if (conflict !== undefined) return conflict;
+  }
+  for (const { server: owner, spec: other } of state.vips.get(spec.vip)?.values() ?? []) {
+    if (owner === server.id && (other.id === spec.id || taken.has(other.id))) continue;
+    // No more need be looked at: it was found to be in conflict with none of them.
+    if (isAlike(other, spec)) return undefined;
+    const conflict = conflictWith(other, spec);
+    if (conflict !== undefined) return conflict;
+  }
+  return undefined;
+}
+
+/** Whether whatever is in conflict with the one is so with the other. */
+const isAlike = (one: Service, other: Service): boolean =>
+  one.transport === other.transport &&
+  forwardedAlike(one.forward, other.forward) &&
+  one.ports.length === other.ports.length &&
+  one.ports.every(
+    ({ first, last }, at) => first === other.ports[at]!.first && last === other.ports[at]!.last,
+  );
+
+const forwardedAlike = (one: Forward, other: Forward): boolean =>
+  one.mode === other.mode && one.scheduler === other.scheduler && one.affinity === other.affinity;
+
+/** What is wrong with a service beside another one of the same VIP. */
+function conflictWith(other: Service, spec: Service): readonly [RefusalCode, string] | undefined {
+  if (other.transport !== spec.transport || other.forward.mode === 'none') return undefined;
+  for (const theirs of other.ports) {
+    for (const ours of spec.ports) {
+      if (ours.first > theirs.last || theirs.first > ours.last) continue;
+      const where = (): string => `${spec.vip} ${spec.transport}/${theirs.first}-${theirs.last}`;
+      if (ours.first !== theirs.first || ours.last !== theirs.last)
+        return ['conflict', `ports ${ours.first}-${ours.last} overlap ${where()} of ${other.name}`];
+      const { mode, scheduler, affinity } = other.forward;
+      if (!forwardedAlike(other.forward, spec.forward))
+        return [
+          'conflict',
+          `${where()} is forwarded by ${mode}, ${scheduler}, affinity ${affinity} s: register it the same way`,
+        ];
     }
   }
   return undefined;

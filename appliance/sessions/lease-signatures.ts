@@ -9,7 +9,10 @@ import type { Trust } from '../pki/trust.ts';
 import type { Event } from '../registry/events.ts';
 
 export interface LeaseSignatures {
-  /** The message with its lease signed, if it has one. */
+  /**
+   * The message with its lease signed, if it has one. Where no authority says who a manager is, as over plain TCP, nobody can verify
+   * a signature, and none is made.
+   */
   signed(message: ManagerMessage): ManagerMessage;
   /** The event with only those presented leases that this manager signed, or another one whose certificate came along. */
   verified(event: Event): Event;
@@ -40,7 +43,7 @@ export function createLeaseSignatures(
   };
   return {
     signed: message =>
-      message.type === 'lease'
+      message.type === 'lease' && trust() !== undefined
         ? { ...message, lease: { ...message.lease, signature: signer.sign(leaseToSign(message.lease)) } }
         : message,
     verified(event) {
@@ -49,7 +52,8 @@ export function createLeaseSignatures(
       const { message } = event;
       const keys = issuersOf(message.certificates ?? []);
       const leases = message.leases.filter(lease => isSigned(keys, lease));
-      if (leases.length < message.leases.length) {
+      // Over plain TCP they come as they went out, without; their server then asks for the VIP anew.
+      if (leases.length < message.leases.length && trust() !== undefined) {
         log('warning', 'lease-not-verified', {
           server: message.name,
           presented: message.leases.length,

@@ -17,6 +17,7 @@ import type {
 import { encodeRegistration } from '../../sdk/wire/registration.ts';
 import { RegistrationParser } from '../../sdk/wire/stream.ts';
 import type { Millis, Stream, StreamHandlers } from '../host/ports.ts';
+import type { ServiceRegistration } from '../registry/events.ts';
 import type { Reason } from '../registry/state.ts';
 import { type HeartbeatOwner, Heartbeats } from './heartbeats.ts';
 import { Bucket, type SessionLimits } from './limits.ts';
@@ -30,6 +31,8 @@ export interface SessionOwner {
   now(): Millis;
   /** A message for the registry. */
   pass(message: ServerMessage): void;
+  /** Registrations of services for the registry, which came together. */
+  passServices(messages: readonly ServiceRegistration[]): void;
   /** There is more to read than a slice: call `work` when the others had their turn. */
   queue(): void;
   /** A request was refused, or the session as a whole; the registry's refusals have been logged where they were decided. */
@@ -60,6 +63,8 @@ export class Session implements StreamHandlers, HeartbeatOwner {
   private queued = false;
   private isOver = false;
   private discarded = 0;
+  /** Services that are being registered one after the other: one change of the registry's tables. */
+  private gathered: ServiceRegistration[] | undefined;
 
   constructor(stream: Stream, owner: SessionOwner) {
     const { limits, wheel } = owner;
@@ -103,6 +108,8 @@ export class Session implements StreamHandlers, HeartbeatOwner {
     this.queued = false;
     for (let left = this.owner.limits.slice; !this.isOver; left--) {
       if (left === 0) {
+        this.passGathered();
+        if (this.isOver) return;
         this.queued = true;
         this.stream.pause();
         this.owner.queue();
@@ -113,6 +120,7 @@ export class Session implements StreamHandlers, HeartbeatOwner {
       completed = true;
       if (message !== 'refused') this.handle(message);
     }
+    this.passGathered();
     if (this.isOver) return;
     this.heartbeats.progress(completed || wasQueued, this.parser.buffered > 0, this.owner.now());
     if (wasQueued) this.stream.resume();
@@ -144,6 +152,7 @@ export class Session implements StreamHandlers, HeartbeatOwner {
 
   /** The server did what it may not: ends it, and counts the refusal. */
   reject(code: RefusalCode, sentence: string, transaction = 0): void {
+    this.passGathered();
     this.owner.refused(code, sentence, 'session');
     this.dismiss(code, { code, sentence }, transaction);
   }
@@ -181,6 +190,7 @@ export class Session implements StreamHandlers, HeartbeatOwner {
       return this.parser.next() ?? 'none';
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
+      this.passGathered();
       const { code, message, transaction = 0, fatal } = error;
       this.mistakes++;
       if (fatal || this.mistakes >= this.owner.limits.mistakes) this.reject(code, message, transaction);
@@ -191,6 +201,7 @@ export class Session implements StreamHandlers, HeartbeatOwner {
 
   private handle(message: RegistrationMessage): void {
     const { messages, outstanding } = this.owner.limits;
+    if (message.type !== 'register-service') this.passGathered();
     if (!this.messages.take(costOf(message), this.owner.now())) {
       this.reject('limit', `more than ${messages.perSecond} messages a second: send fewer`);
     } else if (!fromServer(message)) {
@@ -213,8 +224,18 @@ export class Session implements StreamHandlers, HeartbeatOwner {
         this.wish = message.heartbeat;
       }
       if ('transaction' in message) this.outstanding.add(message.transaction);
-      this.owner.pass(message);
+      if (message.type !== 'register-service') this.owner.pass(message);
+      else if (this.gathered === undefined) this.gathered = [message];
+      else this.gathered.push(message);
     }
+  }
+
+  private passGathered(): void {
+    const { gathered } = this;
+    if (gathered === undefined) return;
+    this.gathered = undefined;
+    if (gathered.length === 1) this.owner.pass(gathered[0]!);
+    else this.owner.passServices(gathered);
   }
 
   /** With transaction 0 a refusal would be of the whole session: what carries none is only counted and logged. */

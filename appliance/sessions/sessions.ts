@@ -22,7 +22,7 @@ import type {
 } from '../host/ports.ts';
 import { claimsOf, UNLIMITED } from '../pki/claims.ts';
 import { canonicalSerial } from '../pki/crl.ts';
-import type { Claims, Event } from '../registry/events.ts';
+import type { Claims, Event, ServiceRegistration } from '../registry/events.ts';
 import type { Reason, SessionId } from '../registry/state.ts';
 import { Admission, refuseCertificate, refuseRevoked } from './admission.ts';
 
@@ -229,17 +229,19 @@ class SessionTable implements Sessions {
     if (this.unsent.push(session) === 1) this.deps.clock.after('session-flush', 0, () => this.flush());
   }
 
-  pass(entry: Entry, message: ServerMessage): void {
-    const { id, session, claims, peer } = entry;
+  pass(entry: Entry, event: Event, messages: readonly ServerMessage[]): void {
+    const { id, session, peer } = entry;
     if (this.stopping || !this.entries.has(id)) return;
     entry.known = true;
-    this.counters.messages++;
+    this.counters.messages += messages.length;
     try {
-      this.deps.emit({ type: 'message', session: id, claims, peer, message });
+      this.deps.emit(event);
     } catch (error) {
       // A fault of ours that one message brings out must not take the others' sessions with it.
-      this.deps.log('error', 'session-message-failed', { session: id, peer, message: message.type, error });
-      session.reject('internal', `the manager failed at this '${message.type}'`, transactionOf(message));
+      const [message] = messages;
+      const { type } = message!;
+      this.deps.log('error', 'session-message-failed', { session: id, peer, message: type, error });
+      session.reject('internal', `the manager failed at this '${type}'`, transactionOf(message!));
     }
   }
 
@@ -331,7 +333,13 @@ class Entry implements SessionOwner, StreamHandlers {
   }
 
   pass(message: ServerMessage): void {
-    this.table.pass(this, message);
+    const { id: session, claims, peer } = this;
+    this.table.pass(this, { type: 'message', session, claims, peer, message }, [message]);
+  }
+
+  passServices(messages: readonly ServiceRegistration[]): void {
+    const { id: session, claims } = this;
+    this.table.pass(this, { type: 'services', session, claims, messages }, messages);
   }
 
   queue(): void {

@@ -82,6 +82,26 @@ test('this manager’s own need no certificate', () => {
   expect(verified(undefined, [leaseBy(here)], [])).toBe(1);
 });
 
+test('what goes out is signed where an authority says who this manager is, and nowhere else', () => {
+  const { signature: _, ...terms } = leaseBy(here);
+  const message = {
+    type: 'lease',
+    transaction: 1,
+    lease: { ...terms, signature: new Uint8Array(0) },
+  } as const;
+  const sent = (trust: Trust | undefined): Uint8Array => {
+    const signed = createLeaseSignatures(
+      here,
+      verify,
+      () => {},
+      () => trust,
+    ).signed(message);
+    return signed.type === 'lease' ? signed.lease.signature : new Uint8Array(0);
+  };
+  expect(verify(here.publicKey, leaseToSign(terms), sent(trustIn('manager')))).toBe(true);
+  expect(sent(undefined)).toHaveLength(0);
+});
+
 test('a lease that was changed, or is said to be another’s, is none', () => {
   const trust = trustIn('manager');
   const changed: Partial<Lease>[] = [

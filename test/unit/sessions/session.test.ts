@@ -35,6 +35,7 @@ function rig(slice: number) {
       if (message.type === 'register') session.send(registered(100));
       else calls.push(message.type);
     },
+    passServices: messages => void calls.push(`services ${messages.length}`),
     queue: () => void calls.push('queue'),
     refused: code => void calls.push(`refused ${code}`),
     heartbeat() {},
