@@ -196,6 +196,7 @@ export function openNetlinkGroups(protocol: number, groups: number): NetlinkGrou
   const buffer = Buffer.alloc(8192);
   // Made when it is first waited: a close must reach the thread that waits.
   let wake = -1;
+  const both = Buffer.alloc(16);
   let waiting = false;
   let open = true;
   const dispose = (): void => {
@@ -205,7 +206,6 @@ export function openNetlinkGroups(protocol: number, groups: number): NetlinkGrou
   return {
     async wait() {
       if (wake < 0) wake = eventfd(0, SOCK_CLOEXEC);
-      const both = Buffer.alloc(16);
       for (const [index, one] of [fd, wake].entries()) {
         both.writeInt32LE(one, index * 8);
         both.writeInt16LE(POLLIN, index * 8 + 4);

@@ -31,10 +31,14 @@ export const followSurroundings: FollowSurroundings = async onChange => {
     while (await groups.wait()) {
       groups.drain();
       const began = performance.now();
-      // One that fails (a dump that was interrupted) is done again at the next word, and the kernel is still changing then.
-      await look().catch(() => undefined);
+      // One that fails, because so much changed meanwhile, is done again.
+      const failed = await look().then(
+        () => false,
+        () => true,
+      );
       const took = performance.now() - began;
-      if (took > QUICK) await new Promise(resolve => setTimeout(resolve, took / SHARE));
+      if (took > QUICK || failed) await new Promise(resolve => setTimeout(resolve, took / SHARE));
+      if (failed) await look().catch(() => {});
     }
   };
   void follow();

@@ -129,10 +129,10 @@ function address(name: string, own: string, router: string, metric = 0): number 
   return at;
 }
 const registered = (manager: Manager, times: number) =>
-  poll(
-    () => manager.heard('register-service').length >= times,
-    8000,
-    `registered ${times} times\n${agent.stderr()}`,
+  poll(() => manager.heard('register-service').length >= times, 8000, `registered ${times} times`).catch(
+    (error: Error) => {
+      throw new Error(`${error.message}\n${agent.stderr()}`);
+    },
   );
 const epochs = (manager: Manager): unknown[] => manager.heard('register').map(({ epoch }) => epoch);
 const flapped = (): boolean => monitor.stdout().includes(VIP);
@@ -206,7 +206,7 @@ test('a bounce A → B → A within a second ends at A', async () => {
 test('without any router the manager is found by asking on the link', async () => {
   switches.ip(`link set ${ports.get('eth0')!} master sw-b`);
   const since = Date.now();
-  server.ipBatch(['addr flush dev eth0 scope global', 'addr add 10.2.0.9/24 dev eth0']);
+  server.ipBatch(['addr flush dev eth0 scope global', 'addr add 10.2.0.66/24 dev eth0']);
   await registered(b, 1);
   expect(b.heard('register')[0]!.at - since).toBeLessThan(1000);
   expect(flapped()).toBe(false);
