@@ -22,6 +22,8 @@ export interface FollowerPorts {
   readonly watch?: WatchDirectories;
 }
 
+/** ms that the managers of the best place have to themselves: the one that this host is leaving must not win by being quicker. */
+const HEAD_START = 250;
 /** Places that a solicitation goes out from. */
 const ASKED = 4;
 
@@ -54,18 +56,29 @@ export class Follower {
       return;
     }
     const { environment } = this.ports;
-    const here = this.places.slice(0, ASKED);
-    found(here.flatMap(place => place.managers));
-    if (here.length === 0)
+    const [best, ...others] = this.places.slice(0, ASKED);
+    if (best === undefined) {
       found(environment.gateways().map(address => ({ address, port: WELL_KNOWN.registrationPort })));
-    const from = here.flatMap(
-      ({ addresses }) => addresses.find(({ address }) => !address.includes(':')) ?? [],
-    );
-    await Promise.all(
-      from.length === 0
-        ? [discover({ environment }).then(found)]
-        : from.map(({ address }) => discover({ environment, from: address }).then(found)),
-    );
+      await discover({ environment }).then(found);
+      return;
+    }
+    const ask = async (places: readonly Place[]): Promise<void> => {
+      found(places.flatMap(place => place.managers));
+      const from = places.flatMap(
+        ({ addresses }) => addresses.find(({ address }) => !address.includes(':')) ?? [],
+      );
+      await Promise.all(
+        from.length === 0
+          ? [discover({ environment }).then(found)]
+          : from.map(({ address }) => discover({ environment, from: address }).then(found)),
+      );
+    };
+    const later = async (): Promise<void> => {
+      if (others.length === 0) return;
+      await new Promise<void>(resolve => environment.clock.after('other-places', HEAD_START, resolve));
+      await ask(others);
+    };
+    await Promise.all([ask([best]), later()]);
   };
 
   /** Knows where this host is once it has resolved, and keeps the registration there from then on. */
