@@ -12,6 +12,12 @@ export interface Cable {
   unplug(): Promise<void>;
 }
 
+/**
+ * Between the carrier's end and its return, ms. Whoever carries a cable takes longer; what is faster than the kernel tells of carriers, no
+ * DHCP client and no agent is told of.
+ */
+export const CARRY = 50;
+
 /** The cable of a node's interface; throws when it does not lead to the panel. */
 export function cableOf(lab: Lab, server: string, name = 'eth1'): Cable {
   const end = lab.topology.links
@@ -31,8 +37,11 @@ export function cableAt(panel: LabNode, port: string): Cable {
     await panel.must(['ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
   };
   return {
-    plug: cell =>
-      batch(`link set ${port} down`, `link set ${port} master cell-${cell}`, `link set ${port} up`),
+    async plug(cell) {
+      await batch(`link set ${port} down`, `link set ${port} master cell-${cell}`);
+      await new Promise(resolve => setTimeout(resolve, CARRY));
+      await batch(`link set ${port} up`);
+    },
     roam: cell => batch(`link set ${port} master cell-${cell}`),
     unplug: () => batch(`link set ${port} down`, `link set ${port} nomaster`),
   };

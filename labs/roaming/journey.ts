@@ -58,7 +58,7 @@ export class Observers {
     const off = new RegExp(`^Deleted ${on.source.slice(1)}`);
     const { at: there } = await next.addresses.until(`${vip} is advertised by cell ${to}`, on, since);
     const { at: gone } = await old.addresses.until(`${vip} is withdrawn by cell ${from}`, off, since);
-    const { at: notice } = await next.notices.until(`a notice of cell ${to}`, /./, there - 5);
+    const { at: notice } = await next.notices.until(`a notice of cell ${to}`, /./, there - 25);
     const [address, ack, registered] = await Promise.all([
       this.#server.until('a leased address', new RegExp(`^\\d+: eth\\d+ +inet ${LEASED[to]}\\.`), since),
       next.acks.until(`a DHCPACK in cell ${to}`, /./, since),
