@@ -109,6 +109,17 @@ local ELEMENTS = {
   [0x0089] = { "servers", "u32", 0, U32 },
   [0x0090] = { "binding", "group" },
   [0x0091] = { "offer", "group" },
+  [0x00a0] = { "scores", "bytes", 8, 1024 },
+  [0x00a1] = { "link-name", "text", 0, 32 },
+  [0x00a2] = { "input", "u48", 0 },
+  [0x00a3] = { "output", "u48", 0 },
+  [0x00a4] = { "rate", "u48", 1 },
+  [0x00a5] = { "use", "u16", 0, 1000 },
+  [0x00a6] = { "rtt", "u32", 0, U32 },
+  [0x00a7] = { "jitter", "u32", 0, U32 },
+  [0x00a8] = { "loss", "u16", 0, 1000 },
+  [0x00a9] = { "link", "group" },
+  [0x00aa] = { "round-trip", "group" },
 }
 
 -- §3.1, §5.3, §7: what stands in a message or group. "name" once, "name?" at most once, "name*" any number of times,
@@ -124,6 +135,8 @@ local GROUPS = {
   ["answered-server"] = "address score answered-service+",
   ["answered-service"] = "service-name protocol transport ports score",
   ["binding"] = "vip server-id epoch shared? host* gone?",
+  ["link"] = "link-name input output rate? use?",
+  ["round-trip"] = "manager-id rtt jitter loss?",
   ["offer"] = "service-name vip transport ports protocol mode score servers gone?",
 }
 
@@ -158,6 +171,10 @@ local MESSAGES = {
     "manager-id manager-name? address* anycast-port port tls? boot change nonce? cookie? certificate? beat validity"
       .. " entries gone? signature" },
   [0x32] = { "repair", "nonce cookie? manager-id? boot? since certificate padding? signature" },
+  [0x38] = { "poll", "nonce cookie? part? certificate? padding? signature?" },
+  [0x39] = { "poll-reply", "nonce manager-id cookie? certificate? part parts scores? link* round-trip* signature" },
+  [0x3a] = { "probe", "nonce" },
+  [0x3b] = { "echo", "nonce" },
 }
 
 -- Requests and their answers: they must carry a transaction.
@@ -168,11 +185,11 @@ local WITH_TRANSACTION = {
 
 -- §3.1, §4.5: blocks set aside.
 local RESERVED_MESSAGES = {
-  { 0x33, 0x37, "notice" }, { 0x38, 0x3f, "poll" }, { 0x40, 0x47, "GSLB" }, { 0x48, 0x4f, "DHCP" },
+  { 0x33, 0x37, "notice" }, { 0x3c, 0x3f, "poll" }, { 0x40, 0x47, "GSLB" }, { 0x48, 0x4f, "DHCP" },
   { 0xf0, 0xff, "experiment" },
 }
 local RESERVED_ELEMENTS = {
-  { 0x0092, 0x009f, "notices" }, { 0x00a0, 0x00af, "polls" }, { 0x00b0, 0x00bf, "GSLB" }, { 0x00c0, 0x00cf, "DHCP" },
+  { 0x0092, 0x009f, "notices" }, { 0x00ab, 0x00af, "polls" }, { 0x00b0, 0x00bf, "GSLB" }, { 0x00c0, 0x00cf, "DHCP" },
   { 0x7f00, 0x7fff, "experiments" },
 }
 
@@ -452,8 +469,13 @@ local function describe(number, transaction, texts)
 end
 
 local function check_order(tree, number, order)
-  if number < 0x21 or number > 0x32 then return end
-  if number <= 0x26 and order[1] ~= "nonce" then tree:add_proto_expert_info(malformed, "the nonce must be the first element") end
+  if number < 0x21 or number > 0x3b then return end
+  if (number <= 0x26 or number >= 0x38) and order[1] ~= "nonce" then tree:add_proto_expert_info(malformed, "the nonce must be the first element") end
+  local certificate = false
+  for _, name in ipairs(order) do certificate = certificate or name == "certificate" end
+  if number == 0x38 and certificate and order[#order] ~= "signature" then
+    tree:add_proto_expert_info(malformed, "a poll with a certificate must be signed")
+  end
   for index, name in ipairs(order) do
     if name == "signature" and index < #order then
       tree:add_proto_expert_info(malformed, "the signature must be the last element")

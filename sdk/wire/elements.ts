@@ -27,6 +27,7 @@ import {
   TRANSPORT,
 } from './model.ts';
 import { portRanges } from './ports.ts';
+import { taggedScores } from './scores.ts';
 import { dnsName, protocolName, sentence, text } from './text.ts';
 
 /** Must be understood: a receiver that does not know it could not act rightly without it. */
@@ -162,6 +163,17 @@ export const whole = must(0x0086, 'whole', presence);
 export const beat = must(0x0087, 'beat', unsigned(6, 1, U48));
 export const entries = must(0x0088, 'entries', unsigned(4, 0, U32));
 export const servers = must(0x0089, 'servers', unsigned(4, 0, U32));
+
+// Polls
+export const scores = must(0x00a0, 'scores', taggedScores);
+export const linkName = may(0x00a1, 'link-name', text(32));
+export const input = may(0x00a2, 'input', unsigned(6, 0, U48));
+export const output = may(0x00a3, 'output', unsigned(6, 0, U48));
+export const rate = may(0x00a4, 'rate', unsigned(6, 1, U48));
+export const use = may(0x00a5, 'use', unsigned(2, 0, 1000));
+export const rtt = may(0x00a6, 'rtt', unsigned(4, 0, U32));
+export const jitter = may(0x00a7, 'jitter', unsigned(4, 0, U32));
+export const loss = may(0x00a8, 'loss', unsigned(2, 0, 1000));
 
 function ipFamily(): Kind<4 | 6> {
   const number = table({ '4': 4, '6': 6 });

@@ -14,6 +14,7 @@ import type {
   Selector,
   Service,
 } from './model.ts';
+import type { ToldLink, ToldPath } from './poll-messages.ts';
 
 const { must } = element;
 const EMPTY = new Uint8Array(0);
@@ -166,6 +167,30 @@ export const offer = must(
     score: one(element.score),
     servers: one(element.servers),
     gone: flag(element.gone),
+  }),
+);
+
+/** Of a manager's site; a receiver that knows nothing of links can do without. */
+export const link = element.may(
+  0x00a9,
+  'link',
+  record<ToldLink>({
+    name: one(element.linkName),
+    input: one(element.input),
+    output: one(element.output),
+    rate: orElse(element.rate, 0),
+    use: orElse(element.use, 0),
+  }),
+);
+
+export const roundTrip = element.may(
+  0x00aa,
+  'round-trip',
+  record<ToldPath>({
+    manager: one(element.managerId),
+    rtt: one(element.rtt),
+    jitter: one(element.jitter),
+    loss: orElse(element.loss, 0),
   }),
 );
 

@@ -1,8 +1,9 @@
 /** Message types (docs/protocol.md §3.1), and the blocks of numbers that are set aside for what is not specified yet. */
 import type { AnycastMessage, NoticeMessage, RegistrationMessage } from './messages.ts';
+import type { PollMessage } from './poll-messages.ts';
 
 export const MESSAGE: Readonly<
-  Record<(RegistrationMessage | AnycastMessage | NoticeMessage)['type'], number>
+  Record<(RegistrationMessage | AnycastMessage | NoticeMessage | PollMessage)['type'], number>
 > = {
   // From a server
   register: 0x01,
@@ -35,12 +36,17 @@ export const MESSAGE: Readonly<
   notice: 0x30,
   refresh: 0x31,
   repair: 0x32,
+  // From a GSLB to a manager, and between managers
+  poll: 0x38,
+  'poll-reply': 0x39,
+  probe: 0x3a,
+  echo: 0x3b,
 };
 
 /** First and last number of each block, both included. */
 export const RESERVED_MESSAGES = {
   notices: [0x33, 0x37],
-  polls: [0x38, 0x3f],
+  polls: [0x3c, 0x3f],
   gslb: [0x40, 0x47],
   dhcp: [0x48, 0x4f],
   experiments: [0xf0, 0xff],
@@ -48,7 +54,7 @@ export const RESERVED_MESSAGES = {
 
 export const RESERVED_ELEMENTS = {
   notices: [0x0092, 0x009f],
-  polls: [0x00a0, 0x00af],
+  polls: [0x00ab, 0x00af],
   gslb: [0x00b0, 0x00bf],
   dhcp: [0x00c0, 0x00cf],
   experiments: [0x7f00, 0x7fff],

@@ -12,6 +12,7 @@ import * as groups from '../../sdk/wire/groups.ts';
 import type { Element } from '../../sdk/wire/layout.ts';
 import { REFUSAL, WELL_KNOWN } from '../../sdk/wire/messages.ts';
 import { NOTICES } from '../../sdk/wire/notices.ts';
+import { POLLS } from '../../sdk/wire/polls.ts';
 import { REGISTRATION } from '../../sdk/wire/registration.ts';
 import { elementEnd, readU16 } from '../../sdk/wire/tlv.ts';
 import { type Direction, pcap, tcpFrames, udpFrame } from '../support/pcap.ts';
@@ -20,7 +21,7 @@ import { bytesOf, type Vector, vectors } from '../support/vectors.ts';
 
 const { registrationPort, anycastPort, noticePort } = WELL_KNOWN;
 const carried = vectors.filter(({ carrier }) =>
-  ['registration', 'anycast', 'notice', 'frame'].includes(carrier),
+  ['registration', 'anycast', 'notice', 'poll', 'frame'].includes(carrier),
 );
 const good = carried.filter(({ refuse }) => refuse === undefined);
 const bad = carried.filter(({ refuse }) => refuse !== undefined);
@@ -34,7 +35,7 @@ const isGroup = new Set((Object.values(groups) as unknown[]).filter(isElement).m
 /** One frame for each vector; each on a connection of its own, since what is refused may end one. */
 const frameOf = ({ carrier, bytes }: Vector): Uint8Array => {
   if (carrier === 'frame') return bytes;
-  if (carrier === 'anycast') return udpFrame(anycastPort, bytes);
+  if (carrier === 'anycast' || carrier === 'poll') return udpFrame(anycastPort, bytes);
   if (carrier === 'notice') return udpFrame(noticePort, bytes);
   return tcpFrames(registrationPort, [['there', bytes]])[0]!;
 };
@@ -186,10 +187,10 @@ describe('what is not', () => {
   });
 
   test('numbers set aside are named, and not malformed', async () => {
-    const notice = bytesOf('42560138 0008 0000 00000000  00a0 0004 00000001');
+    const notice = bytesOf('4256013f 0008 0000 00000000  00af 0004 00000001');
     const output = await withFile(pcap([udpFrame(anycastPort, notice)]), file => tshark('-r', file, '-V'));
-    expect(output).toContain('poll 0x38');
-    expect(output).toContain('Element set aside for polls: 0x00a0');
+    expect(output).toContain('poll 0x3f');
+    expect(output).toContain('Element set aside for polls: 0x00af');
     const [row] = await capture([udpFrame(anycastPort, notice)], 'bivouac.malformed', '_ws.malformed');
     expect(row).toEqual([[], []]);
   });
@@ -215,7 +216,7 @@ test('the dissector’s tables are the code’s', async () => {
     for (const [word, number] of Object.entries(words)) expected.set(`bivouac.${field} ${number}`, word);
   };
   for (const { number, name } of elements) expected.set(`bivouac.element_number ${number}`, name);
-  for (const { number, type } of [...REGISTRATION, ...ANYCAST, ...NOTICES])
+  for (const { number, type } of [...REGISTRATION, ...ANYCAST, ...NOTICES, ...POLLS])
     expected.set(`bivouac.message ${number}`, type);
   add('refusal_code', REFUSAL);
   add('check_kind', plain.CHECK_KIND);

@@ -24,6 +24,7 @@ import type {
   ServiceState,
   Transport,
 } from '../../sdk/wire/model.ts';
+import type { PollMessage } from '../../sdk/wire/poll-messages.ts';
 import { normalisePorts } from '../../sdk/wire/ports.ts';
 
 const bytes = (least: number, most: number) =>
@@ -346,3 +347,45 @@ export const noticeMessage: fc.Arbitrary<NoticeMessage> = fc.oneof(
     { requiredKeys: ['type', 'nonce', 'since', 'certificate', 'padding', 'signature'] },
   ),
 ) as fc.Arbitrary<NoticeMessage>;
+
+const u48 = fc.integer({ min: 0, max: 2 ** 48 - 1 });
+const micros = fc.integer({ min: 0, max: 0xffff_ffff });
+
+export const pollMessage: fc.Arbitrary<PollMessage> = fc.oneof(
+  fc.record(
+    {
+      type: is('poll'),
+      nonce,
+      cookie: bytes(8, 32),
+      part: fc.integer({ min: 1, max: 1024 }),
+      certificate: bytes(1, 600),
+      padding: fc.integer({ min: 0, max: 100 }),
+      signature,
+    },
+    { requiredKeys: ['type', 'nonce', 'part', 'padding', 'signature'] },
+  ),
+  fc
+    .record(
+      {
+        type: is('poll-reply'),
+        nonce,
+        manager: managerId,
+        cookie: bytes(8, 32),
+        certificate: bytes(1, 600),
+        part: fc.integer({ min: 1, max: 1024 }),
+        parts: fc.integer({ min: 1, max: 1024 }),
+        scores: fc.array(fc.record({ tag: u48, score }), { minLength: 1, maxLength: 128 }),
+        links: fc.array(fc.record({ name: printable(10), input: u48, output: u48, rate: u48, use: score }), {
+          maxLength: 4,
+        }),
+        paths: fc.array(fc.record({ manager: managerId, rtt: micros, jitter: micros, loss: score }), {
+          maxLength: 4,
+        }),
+        signature,
+      },
+      { requiredKeys: ['type', 'nonce', 'manager', 'part', 'parts', 'links', 'paths', 'signature'] },
+    )
+    .map(message => ({ ...message, parts: Math.max(message.part, message.parts) })),
+  fc.record({ type: is('probe'), nonce }),
+  fc.record({ type: is('echo'), nonce }),
+) as fc.Arbitrary<PollMessage>;

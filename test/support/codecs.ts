@@ -5,6 +5,8 @@ import { decodeLease, encodeLease, leaseToSign } from '../../sdk/wire/lease.ts';
 import type { AnycastMessage, NoticeMessage, RegistrationMessage } from '../../sdk/wire/messages.ts';
 import type { Lease } from '../../sdk/wire/model.ts';
 import { decodeNotice, encodeNotice } from '../../sdk/wire/notices.ts';
+import type { PollMessage } from '../../sdk/wire/poll-messages.ts';
+import { decodePoll, encodePoll } from '../../sdk/wire/polls.ts';
 import { decodeRegistration, encodeRegistration } from '../../sdk/wire/registration.ts';
 import type { Carrier } from './vectors.ts';
 
@@ -19,6 +21,8 @@ export function decodeCarrier(carrier: Carrier, bytes: Uint8Array): unknown {
       return decodeAnycast(bytes);
     case 'notice':
       return decodeNotice(bytes);
+    case 'poll':
+      return decodePoll(bytes);
     case 'lease':
       return decodeLease(bytes);
     case 'lease-to-sign':
@@ -38,6 +42,8 @@ export function encodeCarrier(carrier: Carrier, value: unknown): Uint8Array {
       return encodeAnycast(value as AnycastMessage);
     case 'notice':
       return encodeNotice(value as NoticeMessage);
+    case 'poll':
+      return encodePoll(value as PollMessage);
     case 'lease':
       return encodeLease(value as Lease);
     case 'lease-to-sign':

@@ -1,7 +1,7 @@
 /** The test vectors of docs/protocol.md, read from that very file. */
 import { readFileSync } from 'node:fs';
 
-export type Carrier = 'registration' | 'anycast' | 'notice' | 'frame' | 'lease' | 'lease-to-sign';
+export type Carrier = 'registration' | 'anycast' | 'notice' | 'poll' | 'frame' | 'lease' | 'lease-to-sign';
 
 export interface Vector {
   readonly name: string;

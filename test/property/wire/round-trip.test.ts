@@ -4,9 +4,16 @@ import { expect, test } from 'vitest';
 import { decodeAnycast, encodeAnycast } from '../../../sdk/wire/anycast.ts';
 import { decodeLease, encodeLease } from '../../../sdk/wire/lease.ts';
 import { decodeNotice, encodeNotice } from '../../../sdk/wire/notices.ts';
+import { decodePoll, encodePoll } from '../../../sdk/wire/polls.ts';
 import { decodeRegistration, encodeRegistration } from '../../../sdk/wire/registration.ts';
 import { RegistrationParser } from '../../../sdk/wire/stream.ts';
-import { anycastMessage, lease, noticeMessage, registrationMessage } from '../../support/arbitraries.ts';
+import {
+  anycastMessage,
+  lease,
+  noticeMessage,
+  pollMessage,
+  registrationMessage,
+} from '../../support/arbitraries.ts';
 
 test('a registration message is read as it was written', () => {
   fc.assert(
@@ -39,6 +46,18 @@ test('a notice is read as it was written', () => {
       const read = decodeNotice(bytes);
       expect(read).toEqual(message);
       expect(encodeNotice(read)).toEqual(bytes);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('a poll is read as it was written', () => {
+  fc.assert(
+    fc.property(pollMessage, message => {
+      const bytes = encodePoll(message);
+      const read = decodePoll(bytes);
+      expect(read).toEqual(message);
+      expect(encodePoll(read)).toEqual(bytes);
     }),
     { numRuns: 400 },
   );

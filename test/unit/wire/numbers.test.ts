@@ -8,6 +8,7 @@ import type { Element, Field, RecordCodec } from '../../../sdk/wire/layout.ts';
 import { REFUSAL, WELL_KNOWN } from '../../../sdk/wire/messages.ts';
 import { NOTICES } from '../../../sdk/wire/notices.ts';
 import { MESSAGE, RESERVED_ELEMENTS, RESERVED_MESSAGES } from '../../../sdk/wire/numbers.ts';
+import { POLLS } from '../../../sdk/wire/polls.ts';
 import { REGISTRATION } from '../../../sdk/wire/registration.ts';
 import { elementEnd, readU16 } from '../../../sdk/wire/tlv.ts';
 import { protocolText, vectors } from '../../support/vectors.ts';
@@ -16,7 +17,7 @@ const isElement = (value: unknown): value is Element<unknown> =>
   typeof value === 'object' && value !== null && 'mandatory' in value;
 const plainElements = (Object.values(plain) as unknown[]).filter(isElement);
 const groupElements = (Object.values(groups) as unknown[]).filter(isElement);
-const messages = [...REGISTRATION, ...ANYCAST, ...NOTICES];
+const messages = [...REGISTRATION, ...ANYCAST, ...NOTICES, ...POLLS];
 const hex8 = (number: number) => `0x${number.toString(16).padStart(2, '0')}`;
 
 /** The cells of the table rows below a heading, up to the next one. */
@@ -135,7 +136,7 @@ test('every message type and every element is in a vector that is read', () => {
     }
   };
   for (const { bytes, carrier, refuse } of vectors) {
-    if (refuse !== undefined || !['registration', 'anycast', 'notice'].includes(carrier)) continue;
+    if (refuse !== undefined || !['registration', 'anycast', 'notice', 'poll'].includes(carrier)) continue;
     types.add(bytes[3]!);
     visit(bytes, 12, bytes.length);
   }
