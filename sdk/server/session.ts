@@ -5,12 +5,13 @@
  */
 import type { Clock, Random, Timer } from '../transport/environment.ts';
 import type { Address } from '../wire/address.ts';
-import { type ManagerMessage, VERSION } from '../wire/messages.ts';
-import type { Lease, Report, ServerId } from '../wire/model.ts';
+import type { ManagerMessage } from '../wire/messages.ts';
+import type { Lease, Report } from '../wire/model.ts';
 import { Attachment } from './attachment.ts';
 import { backoff } from './backoff.ts';
 import type { Connection, ConnectionHandlers } from './connection.ts';
-import { above, type Home, isHome } from './epoch.ts';
+import { Enrolment, type EnrolmentOptions } from './enrolment.ts';
+import { type Home, isHome } from './epoch.ts';
 import {
   type ManagerAddress,
   type SessionEvent,
@@ -19,7 +20,7 @@ import {
   sameManager,
 } from './events.ts';
 import { Holding } from './holding.ts';
-import { Issuers, type Memory } from './memory.ts';
+import type { Memory } from './memory.ts';
 import { Move } from './move.ts';
 import { type Find, Quest } from './quest.ts';
 import type { LeasePlan, ServicePlan } from './service.ts';
@@ -38,12 +39,7 @@ export interface SessionPorts {
   readonly asleep: () => number;
 }
 
-export interface SessionOptions {
-  readonly server: ServerId;
-  readonly name: string;
-  readonly software: string;
-  /** Wished interval of heartbeats, ms; 0 = the manager's default. */
-  readonly heartbeat: number;
+export interface SessionOptions extends EnrolmentOptions {
   readonly plans: readonly LeasePlan[];
   /** What an earlier run of this server held. */
   readonly memory?: Memory | undefined;
@@ -55,19 +51,13 @@ const STEADY = 5000;
 const PATIENCE = 15;
 /** ms */
 const LONGEST_PATIENCE = 30_000;
-/** Leases in one `register` (docs/protocol.md, Limits). */
-const MAX_LEASES = 256;
 
 export class Session {
   state: SessionState = 'idle';
-  private readonly options: SessionOptions;
   private readonly ports: SessionPorts;
   private readonly holdings: readonly Holding[];
   private readonly reports = new Map<number, Report>();
-  private readonly issuers: Issuers;
-  private epoch: number;
-  private step = 1;
-  private home: Home | undefined;
+  private readonly enrolment: Enrolment;
   /** Where this server was last registered. */
   private served: Home | undefined;
   private attempt = 0;
@@ -84,24 +74,26 @@ export class Session {
   private waiting: (() => void)[] = [];
 
   constructor(options: SessionOptions, ports: SessionPorts) {
-    this.options = options;
     this.ports = ports;
-    this.epoch = options.memory?.epoch ?? 1;
-    this.home = options.memory?.manager;
-    this.served = this.home;
-    this.issuers = new Issuers(options.memory?.issuers);
-    const { clock, emit, install } = ports;
+    const { clock, emit, install, addresses } = ports;
+    const { server, name, software, heartbeat, memory } = options;
+    this.served = memory?.manager;
+    this.enrolment = new Enrolment({ server, name, software, heartbeat }, memory, {
+      addresses,
+      leases: () => this.leases().map(({ lease }) => lease),
+      onRefused: event => emit({ type: 'refused', ...event }),
+    });
     const onRegistered = ({ id }: { readonly id: number }): void => {
       const report = this.reports.get(id);
       if (report !== undefined) this.current?.send({ type: 'report', reports: [report] });
     };
     const mayLose = (): boolean => this.move === undefined;
     this.holdings = options.plans.map(
-      plan => new Holding(plan, { clock, server: options.server, install, emit, mayLose, onRegistered }),
+      plan => new Holding(plan, { clock, server, install, emit, mayLose, onRegistered }),
     );
-    for (const { plan, lease } of options.memory?.leases ?? []) {
+    for (const { plan, lease } of memory?.leases ?? []) {
       const holding = this.holdings.find(entry => entry.plan.key === plan);
-      if (holding !== undefined && lease.server === options.server) holding.lease = lease;
+      if (holding !== undefined && lease.server === server) holding.lease = lease;
     }
   }
 
@@ -182,13 +174,17 @@ export class Session {
 
   /** To be stored, and handed to the next run. */
   memory(): Memory {
-    const leases = this.holdings.flatMap(({ plan, lease }) => (lease ? [{ plan: plan.key, lease }] : []));
-    const issuers = this.issuers.of(leases.map(({ lease }) => lease));
-    return { epoch: this.epoch, leases, manager: this.home, issuers };
+    const leases = this.leases();
+    const { epoch, home, issuers } = this.enrolment;
+    return { epoch, leases, manager: home, issuers: issuers.of(leases.map(({ lease }) => lease)) };
   }
 
   services(): number[] {
     return this.holdings.flatMap(entry => entry.plan.services.map(service => service.id));
+  }
+
+  private leases(): Memory['leases'] {
+    return this.holdings.flatMap(({ plan, lease }) => (lease ? [{ plan: plan.key, lease }] : []));
   }
 
   private isEnding(): boolean {
@@ -231,74 +227,17 @@ export class Session {
     };
     attachment.owner = { onOpen() {}, onMessage: message => this.passOver(message), onEnd: useless };
     this.progress('registering', `with ${to.address}`, to);
-    const { home } = this;
-    // Raised as soon as it is said, for who can tell whether a manager that does not answer has taken note.
-    if (!isHome(home, { ...to, id: attachment.id })) this.epoch++;
-    this.home = { ...to, id: attachment.id };
-    this.present(attachment, home);
-  }
-
-  /** Asks to be registered. `home`: where the epoch was last used before this. */
-  private present(attachment: Attachment, home: Home | undefined): void {
-    const { epoch } = this;
-    const { server, name, heartbeat, software } = this.options;
-    const { to, local } = attachment;
-    // One message holds no more; the rest are asked for by their VIPs.
-    const leases = this.memory()
-      .leases.slice(0, MAX_LEASES)
-      .map(({ lease }) => lease);
-    attachment.register(
-      {
-        type: 'register',
-        versions: [VERSION.oldest, VERSION.newest],
-        server,
-        name,
-        addresses: this.ports.addresses(to, local).slice(0, 8),
-        epoch,
-        heartbeat,
-        leases,
-        certificates: this.issuers.of(leases, attachment.id),
-        software,
-      },
-      reply => {
-        if (reply.type === 'registered') {
-          // On plain TCP only its answer says that it is not the manager that was at this address before.
-          const { id } = attachment;
-          if (home !== undefined && sameManager(home, to) && !isHome(home, { ...to, id })) {
-            this.home = { ...to, id };
-            this.epoch++;
-            this.present(attachment, undefined);
-            return;
-          }
-          this.step = 1;
-          this.registered(attachment);
-        } else if (reply.type === 'refused') this.refused(attachment, reply);
-        else this.give(attachment, `'${reply.type}' is no answer to 'register'`);
-      },
-    );
-  }
-
-  private refused(
-    attachment: Attachment,
-    { code, sentence }: Extract<ManagerMessage, { type: 'refused' }>,
-  ): void {
-    this.ports.emit({ type: 'refused', what: 'register', code, sentence });
-    const next = code === 'epoch-stale' ? above(this.epoch, this.step, sentence) : undefined;
-    if (next !== undefined) {
-      this.step *= 2;
-      this.epoch = next;
-      this.present(attachment, undefined);
-      return;
-    }
-    this.attempt = Math.max(this.attempt, code === 'shutting-down' ? 1 : 5);
-    this.give(attachment, `refused: ${sentence || code}`);
-  }
-
-  /** This one is of no use. */
-  private give(attachment: Attachment, reason: string): void {
-    attachment.close(false);
-    this.rising = undefined;
-    this.quest?.resume(reason);
+    this.enrolment.enrol(attachment, outcome => {
+      if (outcome.type === 'registered') {
+        this.registered(attachment);
+        return;
+      }
+      const { code, reason } = outcome;
+      // What people have to mend is not asked for at once again.
+      if (code !== undefined) this.attempt = Math.max(this.attempt, code === 'shutting-down' ? 1 : 5);
+      attachment.close(false);
+      useless(reason);
+    });
   }
 
   private registered(attachment: Attachment): void {
@@ -308,9 +247,7 @@ export class Session {
     this.quest?.close();
     this.quest = undefined;
     const before = this.served;
-    this.home = { address: to.address, port: to.port, id };
-    this.served = this.home;
-    if (attachment.certificate !== undefined) this.issuers.learn(attachment.certificate);
+    this.served = { address: to.address, port: to.port, id };
     this.current = attachment;
     attachment.owner = {
       onOpen() {},
@@ -320,7 +257,7 @@ export class Session {
     const serving = this.leave(former, attachment);
     if (serving !== undefined) this.beginMove(serving, attachment);
     this.enter('registered', `with ${name || to.address}`, { ...to, ...(id && { id }), name });
-    if (serving === undefined && before !== undefined && !isHome(before, this.home))
+    if (serving === undefined && before !== undefined && !isHome(before, this.served))
       this.moved(before, to, false);
     for (const holding of this.holdings) holding.claim(attachment.requests);
     this.move?.judge();
