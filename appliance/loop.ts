@@ -20,6 +20,11 @@ import { emptyState } from './registry/update.ts';
 const CROWD = 4;
 const GATHER: Millis = 12;
 const QUIET: Millis = 1;
+/**
+ * Decisions of one event (a server reports all of its services) that are worth a hand-out of their own, at once: sharing one with what
+ * else has come in the turn saves nothing then, and the drivers can begin.
+ */
+const MUCH = 50;
 
 export interface Rules {
   readonly registry: RegistryConfig;
@@ -54,6 +59,8 @@ export function createLoop(options: {
   let turn: Timer | undefined;
   let events = 0;
   let urgent = false;
+  let atOnce = false;
+  let handing = false;
   let handedOut = Number.NEGATIVE_INFINITY;
   const waiting: Event[] = [];
   let busy = false;
@@ -61,6 +68,7 @@ export function createLoop(options: {
   const handle = (event: Event): void => {
     const step = take(state, rules.registry, event, clock.now());
     const isNow = isUrgent(event, state);
+    if (step.decisions.length >= MUCH || (isNow && event.type === 'reached')) atOnce = true;
     state = step.state;
     events++;
     // Somebody waits to be told; it comes once for each transaction of a driver.
@@ -89,6 +97,7 @@ export function createLoop(options: {
     turn = undefined;
     events = 0;
     urgent = false;
+    atOnce = false;
     if (state !== derived.state) handOut(false);
   };
 
@@ -102,7 +111,12 @@ export function createLoop(options: {
   const handOut = (anew: boolean): void => {
     concludeAll();
     derived = derive(concluded, rules.desired, derived, anew);
-    onDerived(derived);
+    handing = true;
+    try {
+      onDerived(derived);
+    } finally {
+      handing = false;
+    }
     handedOut = clock.now();
   };
 
@@ -116,6 +130,8 @@ export function createLoop(options: {
       } finally {
         busy = false;
       }
+      // Not from within a hand-out, whose later parts would get the older state after the newer.
+      if (atOnce && !handing) settle();
     },
     settle,
     configure(next) {

@@ -145,8 +145,6 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     random,
     log,
     onReached: reached => loop.dispatch({ type: 'reached', routes: reached }),
-    // Telling a thousand servers that they are up takes longer than the routes of the next.
-    patience: 2,
     onProblems: problems => watch.note('routing', problems),
   });
   const responder = await createResponder({

@@ -17,7 +17,7 @@ import { memberName } from './farm.ts';
 import { renderLayout, TABLE } from './layout.ts';
 import { farmOfMark, indexOfMark } from './mark.ts';
 import type { Nft, NftBatches } from './nft.ts';
-import { type Death, type FarmPlan, planFarm, planVips, type Reached, type Step } from './plan.ts';
+import { type Death, type FarmPlan, planFarms, planVips, type Reached, type Step } from './plan.ts';
 import { render } from './render.ts';
 import type { Routes } from './routes.ts';
 import { applySysctls, type Before, earliest, noteBefore, restoreSysctls, type Sysctl } from './sysctl.ts';
@@ -60,6 +60,15 @@ interface Unit {
   readonly farm: Farm | undefined;
 }
 
+/** Units to be carried out together, planned on what will be there then. */
+interface Transaction {
+  readonly units: readonly Unit[];
+  readonly plans: readonly FarmPlan[];
+  /** What the plans begin with, and what there is when all is done. */
+  readonly from: Reached;
+  readonly to: Reached;
+}
+
 class Nftables implements NftablesDriver {
   private readonly nft: Nft;
   private readonly options: NftablesOptions;
@@ -98,11 +107,8 @@ class Nftables implements NftablesDriver {
     this.partings = wanted.partings;
     const units = this.differing(wanted.farms);
     this.failed.clear();
-    for (let at = 0; at < units.length; at += BATCH) {
-      // The first time nothing is known until all is known: routes of farms that are there all along must not go.
-      if (at > 0 && !first) await onPart?.(this.counts);
-      await this.carryOut(units.slice(at, at + BATCH));
-    }
+    // The first time nothing is known until all is known: routes of farms that are there all along must not go.
+    await this.carryOutAll(units, first ? undefined : onPart);
     const leading = await this.runLead();
     this.last = wanted.farms;
     if (this.failed.size > 0 || leading.length > 0) await this.doubt();
@@ -187,27 +193,50 @@ class Nftables implements NftablesDriver {
     return ok ? [] : [`the table '${TABLE}' could not be set up: ${error}`];
   }
 
-  /** Carries out the units in one transaction; if the kernel refuses it, halves it until what it refuses stands alone. */
-  private async carryOut(units: readonly Unit[]): Promise<void> {
-    let reached = this.reached ?? NOTHING;
-    const steps: Step[] = [];
-    const plans: FarmPlan[] = [];
-    for (const { key, farm } of units) {
-      const plan = planFarm(key, farm, reached, this.parted(this.last.get(key)));
-      ({ reached } = plan);
-      plans.push(plan);
-      steps.push(...plan.steps);
+  /** Carries out the units, so many a transaction; the next is planned as if the one under way went well, which nearly all do. */
+  private async carryOutAll(
+    units: readonly Unit[],
+    onPart?: (reached: ReachedState['farms']) => Promise<void>,
+  ): Promise<void> {
+    let ahead: Transaction | undefined;
+    for (let at = 0; at < units.length; at += BATCH) {
+      const now =
+        ahead !== undefined && ahead.from === this.reached
+          ? ahead
+          : this.planAll(units.slice(at, at + BATCH), this.reached ?? NOTHING);
+      const done = this.carryOut(now);
+      // A rejection before it is waited for is still one when it is.
+      done.catch(() => {});
+      // Also where nothing is to be told, so that the send has begun before the next are planned.
+      await (at > 0 ? onPart?.(this.counts) : undefined);
+      const next = units.slice(at + BATCH, at + 2 * BATCH);
+      ahead = next.length === 0 ? undefined : this.planAll(next, now.to);
+      await done;
     }
+  }
+
+  private planAll(units: readonly Unit[], from: Reached): Transaction {
+    const tasks = units.map(({ key, farm }) => ({ key, farm, parted: this.parted(this.last.get(key)) }));
+    const { plans, reached } = planFarms(tasks, from);
+    return { units, plans, from, to: reached };
+  }
+
+  /** Carries out the units in one transaction; if the kernel refuses it, halves it until what it refuses stands alone. */
+  private async carryOut(transaction: Transaction): Promise<void> {
+    const { units, plans, to: reached } = transaction;
+    const steps: Step[] = [];
+    for (const plan of plans) for (const step of plan.steps) steps.push(step);
     for (const { routes } of plans) for (const server of routes.add) await this.options.routes.add(server);
     const { ok, error } = await this.transact(steps);
     if (!ok && (this.lead !== '' || this.due.length > 0)) {
-      if ((await this.runLead()).length === 0) return this.carryOut(units);
+      if ((await this.runLead()).length === 0) return this.carryOut(transaction);
       for (const { key } of units) this.failed.add(key);
       return;
     }
     if (!ok && units.length > 1) {
-      await this.carryOut(units.slice(0, units.length >> 1));
-      return this.carryOut(units.slice(units.length >> 1));
+      for (const half of [units.slice(0, units.length >> 1), units.slice(units.length >> 1)])
+        await this.carryOut(this.planAll(half, this.reached ?? NOTHING));
+      return;
     }
     if (ok) {
       this.reached = reached;

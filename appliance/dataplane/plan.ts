@@ -5,7 +5,7 @@ import type { Address } from '../../sdk/wire/address.ts';
 import { familyOf } from '../../sdk/wire/address.ts';
 import type { Transport } from '../../sdk/wire/model.ts';
 import type { Farm, FarmKey } from '../desired/wanted.ts';
-import type { Table } from '../registry/table.ts';
+import type { Draft, Table } from '../registry/table.ts';
 import { refusal } from './capabilities.ts';
 import {
   type Body,
@@ -59,31 +59,59 @@ export interface FarmPlan {
   /** Servers of direct farms that need a host route before the steps, and those that need none after them. */
   readonly routes: { readonly add: readonly Address[]; readonly remove: readonly Address[] };
   readonly deaths: readonly Death[];
-  /** What is in the kernel once the steps are done. */
-  readonly reached: Reached;
   /** Why the farm is left as it was, or left out. */
   readonly problem: string | undefined;
 }
 
-/** The steps that bring one farm from what was reached to `farm` (undefined: out). `parted`: members, by name, that leave with their flows. */
+/** What one farm is to become: undefined = out. `parted`: members, by name, that leave with their flows. */
+export interface Task {
+  readonly key: FarmKey;
+  readonly farm: Farm | undefined;
+  readonly parted?: ReadonlySet<string> | undefined;
+}
+
+/** The plans of many farms, in turn, and what is in the kernel once all of their steps are done. */
+export function planFarms(
+  tasks: readonly Task[],
+  reached: Reached,
+): { readonly plans: readonly FarmPlan[]; readonly reached: Reached } {
+  const drafts: Drafts = {
+    farms: reached.farms.draft(),
+    ids: reached.ids.draft(),
+    directs: reached.directs.draft(),
+  };
+  const plans = tasks.map(task => planIn(drafts, task));
+  return {
+    plans,
+    reached: { farms: drafts.farms.done(), ids: drafts.ids.done(), directs: drafts.directs.done() },
+  };
+}
+
+/** The steps that bring one farm from what was reached to `farm` (undefined: out). */
 export function planFarm(
   key: FarmKey,
   farm: Farm | undefined,
   reached: Reached,
-  parted: ReadonlySet<string> = NONE_PARTED,
-): FarmPlan {
-  const before = reached.farms.get(key);
+  parted?: ReadonlySet<string>,
+): FarmPlan & { readonly reached: Reached } {
+  const all = planFarms([{ key, farm, parted }], reached);
+  return { ...all.plans[0]!, reached: all.reached };
+}
+
+/** What is in the kernel, while it is planned: each part is copied once, however many farms it changes for. */
+interface Drafts {
+  readonly farms: Draft<FarmKey, ReachedFarm>;
+  readonly ids: Draft<`${number}`, FarmKey>;
+  readonly directs: Draft<string, number>;
+}
+
+function planIn({ farms, ids, directs }: Drafts, { key, farm, parted = NONE_PARTED }: Task): FarmPlan {
+  const before = farms.get(key);
   const problem = farm && refusal(farm);
   const wanted = problem === undefined ? farm : undefined;
-  const id = before?.id ?? chooseFarm(key, id => reached.ids.has(`${id}`));
+  const id = before?.id ?? chooseFarm(key, id => ids.get(`${id}`) !== undefined);
   if (id === undefined)
-    return {
-      steps: [],
-      routes: { add: [], remove: [] },
-      deaths: [],
-      reached,
-      problem: `farm ${key}: no number is free for it`,
-    };
+    return { steps: [], routes: NO_ROUTES, deaths: [], problem: `farm ${key}: no number is free for it` };
 
   const members = wanted ? distinct(wanted) : [];
   const indices = chooseIndices(members, before?.indices ?? NOBODY);
@@ -91,34 +119,29 @@ export function planFarm(
   const old = before && foundOf(before, next);
   const elements = old?.become ?? (next && elementsOf(next));
   const transport = key.split('|')[1] as Transport;
-  const mode = isDirect(old?.elements) ? 'direct' : 'nat';
+  const mode = old?.mode ?? 'nat';
   const deaths: Death[] = [];
-  for (const [name, index] of before?.indices ?? [])
+  for (const [name, index] of before?.indices ?? NOBODY)
     if (!indices.has(name) && !(mode === 'direct' && parted.has(name)))
       deaths.push({ mark: baseOf(id) + index, transport, mode });
 
-  const directs = countDirect(reached.directs, old?.elements, elements, deaths.length > 0);
   const steps: Step[] = [];
   if (next && next.body.tag !== old?.tag) {
     const { body } = next;
     if (body.affinity > 0 && !old?.affinity) steps.push({ do: 'make-affinity', id, body });
     steps.push({ do: old ? 'replace-chains' : 'make-chains', id, body });
   }
-  steps.push(...difference(old?.elements ?? NONE, elements ?? NONE), ...directs.steps);
+  putDifference(steps, old?.elements ?? NONE, elements ?? NONE);
+  const direct = mode === 'direct' || next?.body.mode === 'direct';
+  const routes = direct ? countDirect(directs, steps, old?.elements, elements, deaths.length > 0) : NO_ROUTES;
   if (old && !next) steps.push({ do: 'drop-chains', id, affinity: old.affinity });
   if (old?.affinity && !next?.body.affinity) steps.push({ do: 'drop-affinity', id });
 
-  return {
-    steps,
-    routes: directs.routes,
-    deaths,
-    problem,
-    reached: {
-      farms: next ? reached.farms.with(key, { id, indices, from: next }) : reached.farms.without(key),
-      ids: wanted ? reached.ids.with(`${id}`, key) : reached.ids.without(`${id}`),
-      directs: directs.table,
-    },
-  };
+  if (next) farms.set(key, { id, indices, from: next });
+  else farms.delete(key);
+  if (wanted) ids.set(`${id}`, key);
+  else ids.delete(`${id}`);
+  return { steps, routes, deaths, problem };
 }
 
 /** The steps that bring the set of VIPs with anycast ARP from `before` to `wanted`. */
@@ -132,11 +155,13 @@ export function planVips(before: Table<Address, true>, wanted: Table<Address, tr
 
 const NONE: Elements = new Map();
 const NONE_PARTED: ReadonlySet<string> = new Set();
+const NO_ROUTES: FarmPlan['routes'] = { add: [], remove: [] };
 const NOBODY: ReadonlyMap<string, number> = new Map();
 
 /** What is in the kernel of a farm. */
 interface Found {
   readonly elements: Elements;
+  readonly mode: Body['mode'];
   readonly affinity: boolean;
   readonly tag: number;
   /** With it, `elements` are only those that are to differ, and this is what they become. */
@@ -145,9 +170,9 @@ interface Found {
 
 /** A farm as it was reached. Next to what it is to be, mostly one member more or less, only what differs is told. */
 function foundOf({ from }: ReachedFarm, next: FarmLayout | undefined): Found {
-  if ('elements' in from) return from;
+  if ('elements' in from) return { ...from, mode: isDirect(from.elements) ? 'direct' : 'nat' };
   const { affinity, mode, tag } = from.body;
-  const about = { affinity: affinity > 0, tag };
+  const about = { affinity: affinity > 0, tag, mode };
   // What a direct farm uses is told from all of its elements.
   if (next === undefined || mode === 'direct' || next.body.mode === 'direct')
     return { ...about, elements: elementsOf(from) };
@@ -172,33 +197,26 @@ function chooseIndices(
 }
 
 /** Deletes first: an element with new data is first taken out, and the transaction makes it one. */
-function difference(before: Elements, after: Elements): Step[] {
-  const steps: Step[] = [];
+function putDifference(steps: Step[], before: Elements, after: Elements): void {
   for (const [element, data] of before)
     if (after.get(element) !== data) steps.push({ do: 'delete', element, data });
   for (const [element, data] of after)
     if (before.get(element) !== data) steps.push({ do: 'add', element, data });
-  return steps;
 }
 
 /**
- * The VIPs and servers with at least one direct farm, told from the elements of a farm before and after. `late`: a VIP that has none
- * any more is to be met for a while.
+ * Counts the VIPs and servers with at least one direct farm, told from the elements of a farm before and after, and adds what follows to
+ * the steps. `late`: a VIP that has none any more is to be met for a while.
  */
 function countDirect(
-  table: Table<string, number>,
+  table: Drafts['directs'],
+  steps: Step[],
   before: Elements | undefined,
   after: Elements | undefined,
   late: boolean,
-): {
-  readonly table: Table<string, number>;
-  readonly steps: readonly Step[];
-  readonly routes: FarmPlan['routes'];
-} {
+): FarmPlan['routes'] {
   const [gone, come] = [directUses(before), directUses(after)];
-  const steps: Step[] = [];
   const routes = { add: [] as Address[], remove: [] as Address[] };
-  let next = table;
   const turn = (use: string, there: boolean): void => {
     const [kind, address] = use.split(' ') as [string, Address];
     if (kind === 'via') routes[there ? 'add' : 'remove'].push(address);
@@ -208,17 +226,20 @@ function countDirect(
   };
   for (const use of gone) {
     if (come.has(use)) continue;
-    const left = (next.get(use) ?? 1) - 1;
-    next = left > 0 ? next.with(use, left) : next.without(use);
-    if (left === 0) turn(use, false);
+    const left = (table.get(use) ?? 1) - 1;
+    if (left > 0) table.set(use, left);
+    else {
+      table.delete(use);
+      turn(use, false);
+    }
   }
   for (const use of come) {
     if (gone.has(use)) continue;
-    const had = next.get(use) ?? 0;
-    next = next.with(use, had + 1);
+    const had = table.get(use) ?? 0;
+    table.set(use, had + 1);
     if (had === 0) turn(use, true);
   }
-  return { table: next, steps, routes };
+  return routes;
 }
 
 /** What a direct farm uses; nothing for a farm that is not direct. */

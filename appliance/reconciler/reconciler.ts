@@ -68,6 +68,8 @@ export function createReconciler<W, R>(options: {
       if (problems.join('\n') !== before) options.onProblems?.(problems);
       if (problems.length === 0) failures = 0;
       else again();
+      // What hangs on what was reached comes before what is wanted next.
+      if (next !== undefined) await turn();
     }
     running = undefined;
   };

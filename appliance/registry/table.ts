@@ -64,14 +64,14 @@ export class Table<K extends string, V> {
     const old = this.shard(index);
     const had = old.has(key);
     if (had && old.get(key) === value) return this;
-    return this.replace(index, new Map(old).set(key, value), had ? 0 : 1);
+    return this.replace(index, copyOf(old).set(key, value), had ? 0 : 1);
   }
 
   /** This table without `key`; this very table if it has none. */
   without(key: K): Table<K, V> {
     const index = shardOf(key);
     if (!this.shard(index).has(key)) return this;
-    const shard = new Map(this.shard(index));
+    const shard = copyOf(this.shard(index));
     shard.delete(key);
     return this.replace(index, shard.size === 0 ? (NOTHING as Shard<K, V>) : shard, -1);
   }
@@ -96,25 +96,17 @@ export class Table<K extends string, V> {
   }
 
   /** What differs (by ===) between `before` and this table. */
-  *changesSince(before: Table<K, V>): IterableIterator<Change<K, V>> {
-    if (before === this) return;
+  changesSince(before: Table<K, V>): readonly Change<K, V>[] {
+    const changes: Change<K, V>[] = [];
+    if (before === this) return changes;
     for (let at = 0; at < GROUPS; at++) {
       const group = this.groups[at]!;
       const old = before.groups[at]!;
       if (old === group) continue;
-      for (let index = 0; index < GROUPS; index++) {
-        const newer = group[index]!;
-        const older = old[index]!;
-        if (older === newer) continue;
-        for (const [key, value] of older) {
-          const after = newer.get(key);
-          if (after !== value) yield { key, before: value, after };
-        }
-        for (const [key, value] of newer) {
-          if (!older.has(key)) yield { key, before: undefined, after: value };
-        }
-      }
+      for (let index = 0; index < GROUPS; index++)
+        if (old[index] !== group[index]) putChanges(changes, old[index]!, group[index]!);
     }
+    return changes;
   }
 
   /** The shards, for a store that writes only those that changed (by ===). */
@@ -189,7 +181,7 @@ export class Draft<K extends string, V> {
   private writable(index: number): Map<K, V> {
     const shard = this.at(index);
     if (this.own.has(shard)) return shard as Map<K, V>;
-    const copy = new Map(shard);
+    const copy = copyOf(shard);
     this.own.add(copy);
     if (!this.own.has(this.groups)) {
       this.groups = this.groups.slice();
@@ -205,6 +197,26 @@ export class Draft<K extends string, V> {
     (group as Shard<K, V>[])[within] = copy;
     return copy;
   }
+}
+
+function putChanges<K extends string, V>(
+  changes: Change<K, V>[],
+  before: Shard<K, V>,
+  after: Shard<K, V>,
+): void {
+  for (const [key, value] of before) {
+    const now = after.get(key);
+    if (now !== value) changes.push({ key, before: value, after: now });
+  }
+  for (const [key, value] of after)
+    if (!before.has(key)) changes.push({ key, before: undefined, after: value });
+}
+
+/** A copy to be written to. Most shards have few entries, and `new Map(old)` makes an iterator and an array for each. */
+function copyOf<K, V>(shard: ReadonlyMap<K, V>): Map<K, V> {
+  const copy = new Map<K, V>();
+  for (const [key, value] of shard) copy.set(key, value);
+  return copy;
 }
 
 const EMPTY = Table.from<never, never>([]);

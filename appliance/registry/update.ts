@@ -34,18 +34,21 @@ function alter<K, V>(map: ReadonlyMap<K, V> | undefined, key: K, value: V | unde
 export function putServices(state: State, server: ServerRecord, records: readonly ServiceRecord[]): State {
   let { damped } = state;
   const services = new Map(server.services);
-  const changed = new Map<Address, Map<ServiceKey, ServiceRecord | undefined>>();
-  const note = (vip: Address, key: ServiceKey, record: ServiceRecord | undefined): void => {
-    const entries = changed.get(vip) ?? new Map<ServiceKey, ServiceRecord | undefined>();
-    changed.set(vip, entries.set(key, record));
+  const changed = new Map<Address, Map<ServiceKey, ServiceRecord>>();
+  const servicesOf = (vip: Address): Map<ServiceKey, ServiceRecord> => {
+    const known = changed.get(vip);
+    if (known !== undefined) return known;
+    const copy = copyOf(state.vips.get(vip));
+    changed.set(vip, copy);
+    return copy;
   };
   for (const record of records) {
     const before = services.get(record.spec.id);
     if (before === record) continue;
     if (before !== undefined && before.spec.vip !== record.spec.vip)
-      note(before.spec.vip, before.key, undefined);
+      servicesOf(before.spec.vip).delete(before.key);
     services.set(record.spec.id, record);
-    note(record.spec.vip, record.key, record);
+    servicesOf(record.spec.vip).set(record.key, record);
     if (record.flap.suppressed) damped = damped.with(record.key, true);
     else if (before?.flap.suppressed) damped = damped.without(record.key);
   }
@@ -98,18 +101,20 @@ export function putLease(
   };
 }
 
-/** `vips` with these services of these VIPs set, or deleted when undefined. */
+/** Most VIPs have few services, and `new Map(old)` makes an iterator and an array for each. */
+function copyOf<K, V>(map: ReadonlyMap<K, V> | undefined): Map<K, V> {
+  const copy = new Map<K, V>();
+  if (map !== undefined) for (const [key, value] of map) copy.set(key, value);
+  return copy;
+}
+
+/** `vips` with all services of these VIPs replaced; VIPs with none leave. */
 function putVips(
   vips: State['vips'],
-  changed: ReadonlyMap<Address, ReadonlyMap<ServiceKey, ServiceRecord | undefined>>,
+  changed: ReadonlyMap<Address, ReadonlyMap<ServiceKey, ServiceRecord>>,
 ): State['vips'] {
   const draft = vips.draft();
-  for (const [vip, entries] of changed) {
-    const services = new Map(draft.get(vip));
-    for (const [key, record] of entries) {
-      if (record === undefined) services.delete(key);
-      else services.set(key, record);
-    }
+  for (const [vip, services] of changed) {
     if (services.size === 0) draft.delete(vip);
     else draft.set(vip, services);
   }

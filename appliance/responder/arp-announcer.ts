@@ -37,11 +37,13 @@ export class Announcer {
     this.announce = announce;
   }
 
-  /** Begins (or begins again) to announce these; the first of them at once. */
+  /** Begins (or begins again) to announce these; at once, unless a crowd is being announced. */
   start(vips: Iterable<Address>): void {
     const due = this.clock.now();
+    // While others wait to be sent these wait behind them: however they come, they are spread out.
+    const behind = this.first.length > 0;
     for (const vip of vips) this.put(this.first, { vip, due, left: ANNOUNCE_NUM });
-    this.pass();
+    if (!behind) this.pass();
   }
 
   /** Announces it no more. */

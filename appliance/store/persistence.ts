@@ -8,8 +8,9 @@ import type { Table } from '../registry/table.ts';
 import { leaseDocument, readLeases, readServers, serverDocument, storedAlike } from './documents.ts';
 
 const DOCUMENTS = 32;
-/** How long changes are gathered before they are written. */
+/** How long changes are gathered before they are written: until no more have come for so long, but no longer than PATIENCE. */
 const GATHER = 100;
+const PATIENCE = 500;
 /** Writing takes one part in this many of the daemon's time at the most: syncing to disk blocks everything else. */
 const SHARE = 20;
 /** So much of it, in ms, may come at once after a calm: a few changes are written without a wait. */
@@ -29,6 +30,9 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
   let latest = initial;
   const unwritten = new Map<string, () => object>();
   let timer: Timer | undefined;
+  /** When the last change came, and since when there is one that waits. */
+  let notedAt = Number.NEGATIVE_INFINITY;
+  let waitsSince: number | undefined;
   /** Milliseconds that writing may still take now; they come back with time. */
   let credit = BURST;
   let creditAt = clock.now();
@@ -70,12 +74,20 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
   const turn = (): void => {
     timer = undefined;
     const started = clock.now();
+    waitsSince ??= started;
+    // A crowd is busy: what syncing to disk would hold up now are its routes.
+    const calm = Math.min(notedAt + GATHER, waitsSince + PATIENCE);
+    if (started < calm) {
+      timer = clock.after('store', calm - started, turn);
+      return;
+    }
     look();
     writeNext();
     const now = clock.now();
     credit = Math.min(BURST, credit + (started - creditAt) / SHARE) - (now - started);
     creditAt = now;
-    if (unwritten.size > 0) timer = clock.after('store', Math.max(0, -credit * SHARE), turn);
+    if (unwritten.size === 0) waitsSince = undefined;
+    else timer = clock.after('store', Math.max(0, -credit * SHARE), turn);
   };
 
   const read = <T>(kind: string, decode: (document: unknown) => T[]): T[] =>
@@ -86,6 +98,8 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
     note(state) {
       if (state.leases === latest.leases && state.servers === latest.servers) return;
       latest = state;
+      notedAt = clock.now();
+      waitsSince ??= notedAt;
       timer ??= clock.after('store', GATHER, turn);
     },
     flush() {

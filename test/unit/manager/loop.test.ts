@@ -4,18 +4,24 @@ import type { Derived } from '../../../appliance/desired/derive.ts';
 import { createLoop } from '../../../appliance/loop.ts';
 import { address } from '../../../sdk/wire/address.ts';
 import type { ServerMessage } from '../../../sdk/wire/messages.ts';
-import { ANYTHING, registryConfig, serverId, sessionOf } from '../../support/registry.ts';
+import { ANYTHING, check, registryConfig, serverId, service, sessionOf } from '../../support/registry.ts';
 import { VirtualClock } from '../../support/virtual.ts';
 
-function rig() {
+function rig(during: () => void = () => {}) {
   const clock = new VirtualClock();
   const handedOut: Derived[] = [];
   const decided: string[] = [];
   const loop = createLoop({
-    rules: { registry: registryConfig(), desired: { metric: () => 20 } },
+    rules: {
+      registry: registryConfig({ limits: { servers: 1000, servicesPerServer: 64, leasesPerServer: 64 } }),
+      desired: { metric: () => 20 },
+    },
     clock,
     onDecision: ({ kind }) => void decided.push(kind),
-    onDerived: derived => void handedOut.push(derived),
+    onDerived(derived) {
+      handedOut.push(derived);
+      during();
+    },
   });
   const register = (number: number): void =>
     loop.dispatch({
@@ -103,4 +109,39 @@ test('settle hands out at once and only once; what changes nothing is not handed
   loop.dispatch({ type: 'tick' });
   clock.advanceSync(100);
   expect(handedOut.length).toBe(1);
+});
+
+test('an event that changes much is handed out at once; what comes of it, not from within', () => {
+  let within: (() => void) | undefined;
+  const { clock, loop, handedOut, register } = rig(() => within?.());
+  register(1);
+  const [session, claims, peer, vip] = [sessionOf(1), ANYTHING, address('10.1.0.1'), address('10.255.0.1')];
+  const say = (message: ServerMessage): void =>
+    loop.dispatch({ type: 'message', session, claims, peer, message });
+  say({ type: 'lease-request', transaction: 2, vip, family: 4, shared: false, service: 's.test' });
+  const ids = Array.from({ length: 60 }, (_, index) => index + 1);
+  for (const id of ids) {
+    const ports = [{ first: 1000 + id, last: 1000 + id }];
+    const spec = service(vip, { id, ports, check: check({ kind: 'none' }) });
+    say({ type: 'register-service', transaction: 3, service: spec });
+  }
+  clock.advanceSync(100);
+  const report = (state: 'up' | 'down', services: readonly number[]): void =>
+    say({
+      type: 'report',
+      reports: services.map(id => ({ service: id, state, connections: 0, load: 0 })),
+    });
+  const before = handedOut.length;
+  report('down', ids.slice(0, 10));
+  expect(handedOut.length).toBe(before);
+  within = () => {
+    within = undefined;
+    report('up', ids);
+  };
+  report('down', ids);
+  expect(handedOut.length).toBe(before + 1);
+  expect(loop.derived.state).not.toBe(loop.state);
+  clock.advanceSync(100);
+  expect(handedOut.length).toBe(before + 2);
+  expect(loop.derived.state).toBe(loop.state);
 });

@@ -45,11 +45,22 @@ function setUp(): {
 
 describe('a reconciler', () => {
   test('turns a burst into the first and the last', async () => {
-    const { driver, reconciler } = setUp();
+    const { driver, clock, reconciler } = setUp();
     for (const wanted of [1, 2, 3, 4]) reconciler.want(wanted);
     await driver.done();
+    await clock.advance(0);
     await driver.done();
     expect(driver.applied).toEqual([1, 4]);
+  });
+
+  test('lets what hangs on what was reached go before it takes up what is wanted next', async () => {
+    const { driver, clock, reached, reconciler } = setUp();
+    reconciler.want(1);
+    reconciler.want(2);
+    await driver.done();
+    expect([reached, driver.applied]).toEqual([[1], [1]]);
+    await clock.advance(0);
+    expect(driver.applied).toEqual([1, 2]);
   });
 
   test('skips what is wanted already', async () => {

@@ -43,6 +43,15 @@ describe('announcer', () => {
     expect(sent.filter(([, vip]) => vip === SECOND)).toHaveLength(ANNOUNCE_NUM);
   });
 
+  test('those that come while many are announced wait behind them', () => {
+    const vips = (third: number): Address[] =>
+      Array.from({ length: 60 }, (_, host) => address(`10.9.${third}.${host}`));
+    for (const third of [1, 2, 3]) announcer.start(vips(third));
+    expect(sent).toHaveLength(50);
+    clock.advanceSync(ANNOUNCE_INTERVAL / 2);
+    expect(sent.map(([, vip]) => vip)).toEqual([...vips(1), ...vips(2), ...vips(3)]);
+  });
+
   test('beginning again begins again: not twice as many', () => {
     announcer.start([VIP]);
     clock.advanceSync(ANNOUNCE_INTERVAL / 2);

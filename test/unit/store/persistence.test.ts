@@ -112,3 +112,22 @@ test.each([
   expect(readFileSync(`${path}.corrupt-1`, 'utf8')).toBe(spoilt);
   expect(open().load().leases.length).toBe(3);
 });
+
+test('a crowd is written when it is calm, or when it has waited long enough', async () => {
+  const clock = new VirtualClock();
+  const persistence = open(clock);
+  const { registry } = served();
+  let beats = 0;
+  const change = async (ms: number): Promise<void> => {
+    registry.say(1, {
+      type: 'report',
+      reports: [{ service: 1, state: beats++ % 2 ? 'up' : 'down', connections: 0, load: 0 }],
+    });
+    persistence.note(registry.state);
+    await clock.advance(ms);
+  };
+  for (let count = 0; count < 6; count++) await change(80);
+  expect(readdirSync(directory)).toEqual([]);
+  await change(80);
+  expect(readdirSync(directory)).not.toEqual([]);
+});
