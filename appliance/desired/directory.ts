@@ -4,38 +4,35 @@
 import type { ServerId } from '../../sdk/wire/model.ts';
 import { serverScore } from '../registry/score.ts';
 import type { ServiceRecord } from '../registry/state.ts';
+import { order } from './order.ts';
 import type { DirectoryServer } from './wanted.ts';
 
 /** Servers by their best score, then by identity. Empty when none may be told of. */
 export function directoryOf(services: Iterable<ServiceRecord>): readonly DirectoryServer[] {
-  const servers = new Map<
-    ServerId,
-    { address: DirectoryServer['address']; services: DirectoryServer['services'][number][] }
-  >();
+  const servers = new Map<ServerId, Found>();
   for (const record of services) {
     const score = serverScore(record);
     if (score === 0) continue;
     const { spec } = record;
     const ports = spec.targetPort === 0 ? spec.ports : [{ first: spec.targetPort, last: spec.targetPort }];
-    const server = servers.get(record.server) ?? { address: record.address, services: [] };
-    server.services.push({
-      name: spec.name,
-      protocol: spec.protocol,
-      transport: spec.transport,
-      ports,
-      score,
-    });
-    servers.set(record.server, server);
+    const service = { name: spec.name, protocol: spec.protocol, transport: spec.transport, ports, score };
+    const known = servers.get(record.server);
+    if (known !== undefined) known.services.push(service);
+    else servers.set(record.server, { server: record.server, address: record.address, services: [service] });
   }
-  const best = (server: DirectoryServer): number =>
-    Math.max(...server.services.map(service => service.score));
-  return [...servers]
-    .map(
-      ([server, found]): DirectoryServer => ({
-        server,
-        address: found.address,
-        services: found.services.sort((one, other) => other.score - one.score),
-      }),
-    )
-    .sort((one, other) => best(other) - best(one) || (one.server < other.server ? -1 : 1));
+  const list = [...servers.values()];
+  for (const { services: its } of list) order(its, byScore);
+  return order(list, byBest);
 }
+
+/** What was found of a server. */
+interface Found extends DirectoryServer {
+  readonly services: DirectoryServer['services'][number][];
+}
+
+const byScore = (one: DirectoryServer['services'][number], other: typeof one): number =>
+  other.score - one.score;
+
+/** The best of a server's services is its first. */
+const byBest = (one: Found, other: Found): number =>
+  other.services[0]!.score - one.services[0]!.score || (one.server < other.server ? -1 : 1);

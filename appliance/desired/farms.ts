@@ -3,8 +3,9 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import type { PortRange } from '../../sdk/wire/model.ts';
-import { farmKey, isBalanced } from '../registry/carried.ts';
+import { FarmKeys, isBalanced } from '../registry/carried.ts';
 import type { ServiceRecord } from '../registry/state.ts';
+import { order } from './order.ts';
 import type { Farm, FarmKey, Member } from './wanted.ts';
 
 /** Whether a service is in its farm at all, and whether it takes new flows. */
@@ -22,33 +23,35 @@ function membership(
 /** The farms of a VIP by key. `routed`: whether its route is still out. */
 export function farmsOf(
   vip: Address,
-  services: Iterable<ServiceRecord>,
+  services: readonly ServiceRecord[],
   routed: boolean,
 ): Map<FarmKey, Farm> {
-  const list = [...services].filter(isBalanced);
-  const alone = !list.some(record => record.state === 'up');
+  const alone = !isAnyUp(services);
+  const keys = new FarmKeys();
   const members = new Map<FarmKey, { first: ServiceRecord; ports: PortRange; members: Member[] }>();
-  for (const record of list) {
-    const how = membership(record, routed, alone);
+  for (const record of services) {
+    const how = isBalanced(record) ? membership(record, routed, alone) : undefined;
     if (how === undefined) continue;
     const { spec } = record;
-    for (const ports of spec.ports) {
-      const key = farmKey(vip, spec.transport, ports) as FarmKey;
-      const farm = members.get(key) ?? { first: record, ports, members: [] };
-      farm.members.push({
+    const its = keys.of(spec) as readonly FarmKey[];
+    for (let at = 0; at < its.length; at++) {
+      const key = its[at]!;
+      const member: Member = {
         server: record.server,
         address: record.address,
         port: spec.targetPort,
         weight: spec.weight,
         accepts: how === 'accepts',
-      });
-      members.set(key, farm);
+      };
+      const farm = members.get(key);
+      if (farm !== undefined) farm.members.push(member);
+      else members.set(key, { first: record, ports: spec.ports[at]!, members: [member] });
     }
   }
   const farms = new Map<FarmKey, Farm>();
   for (const [key, { first, ports, members: found }] of members) {
     const { mode, scheduler, affinity } = first.spec.forward;
-    found.sort((one, other) => compare(one.server, other.server) || one.port - other.port);
+    order(found, byServer);
     farms.set(key, {
       key,
       vip,
@@ -63,4 +66,10 @@ export function farmsOf(
   return farms;
 }
 
-const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
+function isAnyUp(services: Iterable<ServiceRecord>): boolean {
+  for (const record of services) if (record.state === 'up' && isBalanced(record)) return true;
+  return false;
+}
+
+const byServer = (one: Member, other: Member): number =>
+  one.server < other.server ? -1 : one.server > other.server ? 1 : one.port - other.port;

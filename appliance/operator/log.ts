@@ -37,11 +37,16 @@ const CONFLICT_LEVELS: Readonly<Record<string, LogLevel>> = {
   kept: 'error',
 };
 
+const BY_CODE: Partial<Record<Decision['kind'], Readonly<Record<string, LogLevel>>>> = {
+  'service-state': STATE_LEVELS,
+  'vip-conflict': CONFLICT_LEVELS,
+};
+
 /** Logs one decision, at a level by its kind. */
 export function logDecision(log: Log, decision: Decision): void {
   const { kind, reason, reply, server, name, service, vip } = decision;
   if (reason.code.startsWith('told-')) return;
-  const byCode = { 'service-state': STATE_LEVELS, 'vip-conflict': CONFLICT_LEVELS }[kind as string];
+  const byCode = BY_CODE[kind];
   const level = (byCode === undefined ? LEVELS[kind] : byCode[reason.code]) ?? 'info';
   log(level, kind, {
     server,

@@ -16,6 +16,29 @@ export const vipOf = (key: string): Address => key.slice(0, key.indexOf('|')) as
 export const isBalanced = ({ spec }: ServiceRecord): boolean => spec.forward.mode !== 'none';
 
 /**
+ * The keys of the farms of one VIP's services, each put together once: servers that register the same ports share them as one value
+ * (compact.ts), and a VIP has hundreds.
+ */
+export class FarmKeys {
+  private readonly known = new Map<Transport, Map<readonly PortRange[], readonly string[]>>();
+
+  /** In the order of the service's ports. */
+  of({ vip, transport, ports }: ServiceRecord['spec']): readonly string[] {
+    let known = this.known.get(transport);
+    if (known === undefined) {
+      known = new Map();
+      this.known.set(transport, known);
+    }
+    let keys = known.get(ports);
+    if (keys === undefined) {
+      keys = ports.map(range => farmKey(vip, transport, range));
+      known.set(ports, keys);
+    }
+    return keys;
+  }
+}
+
+/**
  * Tells of the services of one VIP whether each is in all of its farms: by number, since a farm that has been reached with fewer
  * members than are to be in it lacks somebody.
  */
@@ -23,32 +46,34 @@ export function carriedIn(
   reached: Reached,
   services: ReadonlyMap<ServiceKey, ServiceRecord>,
 ): (record: ServiceRecord) => boolean {
-  const full = new Map<string, boolean>();
-  const isFull = ({ spec }: ServiceRecord, ports: PortRange): boolean => {
-    const key = farmKey(spec.vip, spec.transport, ports);
-    const known = full.get(key);
-    if (known !== undefined) return known;
-    const found = (reached.farms.get(key) ?? 0) >= countMembers(services, spec.transport, ports);
-    full.set(key, found);
-    return found;
+  const keys = new FarmKeys();
+  let wanted: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+  const isFull = (key: string): boolean => {
+    wanted ??= membersOf(services, keys);
+    return (reached.farms.get(key) ?? 0) >= (wanted.get(key)?.size ?? 0);
   };
-  return record => !isBalanced(record) || record.spec.ports.every(ports => isFull(record, ports));
+  return record => !isBalanced(record) || keys.of(record.spec).every(isFull);
 }
 
-/** How many are to be in a farm: a server that is in twice at the same port is one member. */
-function countMembers(
+/** Who is to be in each farm: a server that is in twice at the same port is one member. */
+function membersOf(
   services: ReadonlyMap<ServiceKey, ServiceRecord>,
-  transport: Transport,
-  { first, last }: PortRange,
-): number {
-  const members = new Set<string>();
+  keys: FarmKeys,
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const farms = new Map<string, Set<string>>();
   for (const record of services.values()) {
     const { state, spec, address } = record;
-    if (state !== 'up' && state !== 'draining') continue;
-    if (spec.transport !== transport || !isBalanced(record)) continue;
-    if (!spec.ports.some(ports => ports.first === first && ports.last === last)) continue;
-    const port = spec.targetPort || first;
-    members.add(port === first ? address : `${address}|${port}`);
+    if ((state !== 'up' && state !== 'draining') || !isBalanced(record)) continue;
+    const its = keys.of(spec);
+    for (let at = 0; at < its.length; at++) {
+      const key = its[at]!;
+      const { first } = spec.ports[at]!;
+      const port = spec.targetPort || first;
+      const name = port === first ? address : `${address}|${port}`;
+      const members = farms.get(key);
+      if (members === undefined) farms.set(key, new Set([name]));
+      else members.add(name);
+    }
   }
-  return members.size;
+  return farms;
 }
