@@ -19,6 +19,9 @@ import { yieldTo } from './moves.ts';
 import type { Millis, State } from './state.ts';
 import { Table } from './table.ts';
 
+/** Of a limit: below it there is room again. */
+const EASE = 0.9;
+
 type Heard = Extract<HeardEvent, { type: 'heard' }>;
 
 /** Takes in what a manager announces, and gives way to what comes before what is here. */
@@ -37,7 +40,10 @@ export function hear(state: State, config: RegistryConfig, now: Millis, event: H
   let step: Step = { state: { ...state, elsewhere: put }, decisions: peerDecisions(known, peer) };
   if (set.length < news.length)
     step = also(step, filled(step.state, `${config.roaming.bindings} bindings of other managers are known`));
-  for (const claim of set) step = also(step, yieldTo(step.state, config, now, claim));
+  else step = { ...step, state: eased(step.state, config) };
+  // Also to what there is no room for. And while it was silent, its VIPs were there for leases to take up.
+  const claims = known?.silent ? [...put.peers.get(peer.id)!.claims.values()] : news;
+  for (const claim of claims) step = also(step, yieldTo(step.state, config, now, claim));
   return step;
 }
 
@@ -67,7 +73,7 @@ export function forgetPeer(
   const elsewhere = keep({ ...left, peers: left.peers.without(manager) }, gone, config, now);
   const sentence = `${nameOf(state.elsewhere, manager)} is gone, with ${gone.length} bindings`;
   return {
-    state: { ...state, elsewhere },
+    state: eased({ ...state, elsewhere }, config),
     decisions: [{ kind: 'peer-gone', name: peer.name, reason: reason('gone', sentence) }],
   };
 }
@@ -160,6 +166,13 @@ function filled(state: State, sentence: string): Step {
     state: { ...state, elsewhere: { ...state.elsewhere, full: true } },
     decisions: [{ kind: 'limit-reached', reason: reason('limit', sentence) }],
   };
+}
+
+/** A limit is told of again only once there has been room to spare: what comes and goes at it would fill the log. */
+function eased(state: State, { roaming }: RegistryConfig): State {
+  const { full, peers, count } = state.elsewhere;
+  const hasRoom = peers.size < roaming.peers && count <= roaming.bindings * EASE;
+  return full && hasRoom ? { ...state, elsewhere: { ...state.elsewhere, full: false } } : state;
 }
 
 const also = (before: Step, after: Step): Step => ({

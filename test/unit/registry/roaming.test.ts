@@ -20,8 +20,11 @@ const heard = (bindings: readonly Binding[], more: Partial<HeardEvent> = {}): He
   }) as HeardEvent;
 
 /** A manager with one server that has a VIP of its own, up and routed. */
-function serving(epoch = 1): { registry: Registry; vip: Address } {
-  const registry = new Registry();
+function serving(
+  epoch = 1,
+  config: ConstructorParameters<typeof Registry>[0] = {},
+): { registry: Registry; vip: Address } {
+  const registry = new Registry(config);
   registry.register(1, epoch);
   const ask = { type: 'lease-request', family: 4, shared: false, service: 'mcu' } as const;
   const vip = registry.say(1, ask)[0]!.vip!;
@@ -229,7 +232,21 @@ test('a lease is taken up against a manager that is silent, not against one that
   expect(registry.feed({ type: 'peer-silent', manager: B }).map(({ kind }) => kind)).toEqual(['peer-silent']);
   present(registry, 1, vip);
   expect(registry.state.leases.size).toBe(1);
-  expect(registry.feed(heard([])).map(({ reason }) => reason.code)).toEqual(['again']);
+});
+
+test('who took a VIP up while its manager was silent gives it back once that is heard again, with nothing new', () => {
+  const vip = address('10.255.0.9');
+  const registry = new Registry();
+  registry.feed(heard([binding(vip, 2, 4)]));
+  registry.feed({ type: 'peer-silent', manager: B });
+  present(registry, 1, vip);
+  expect(registry.state.leases.size).toBe(1);
+  expect(registry.feed(heard([])).map(({ kind }) => kind)).toEqual([
+    'peer-heard',
+    'vip-conflict',
+    'lease-revoked',
+  ]);
+  expect(registry.state.leases.size).toBe(0);
 });
 
 test('a peer that is gone takes its bindings along; its servers may come with their epochs', () => {
@@ -251,6 +268,27 @@ test('the limits of peers and bindings hold, and are told of once', () => {
   expect(codes(heard(bindings))).toEqual(['peer-heard', 'limit-reached']);
   expect(codes(heard(bindings, { manager: C } as never))).toEqual([]);
   expect([registry.state.elsewhere.count, registry.state.elsewhere.peers.size]).toEqual([2, 1]);
+});
+
+test('a limit that is reached again, after there was room, is told of again; at the limit it is not', () => {
+  const registry = new Registry({ roaming: { vips: undefined, peers: 1, bindings: 10 } });
+  const some = (count: number) =>
+    Array.from({ length: count }, (_, at) => binding(address(`10.255.0.${at + 1}`), at + 1, 1));
+  const codes = (event: HeardEvent) => registry.feed(event).map(({ kind }) => kind);
+  const whole = (count: number) => heard(some(count), { complete: true } as never);
+  expect(codes(whole(11))).toEqual(['peer-heard', 'limit-reached']);
+  expect([codes(whole(10)), codes(whole(11))]).toEqual([[], []]);
+  expect([codes(whole(5)), codes(whole(4))]).toEqual([[], []]);
+  // There is no room for another manager.
+  expect(codes(whole(11))).toEqual([]);
+  registry.feed({ type: 'peer-gone', manager: B });
+  expect(codes(whole(11))).toEqual(['peer-heard', 'limit-reached']);
+});
+
+test('also a binding for which there is no room takes its server away', () => {
+  const { registry, vip } = serving(1, { roaming: { vips: undefined, peers: 9, bindings: 1 } });
+  registry.feed(heard([binding(address('10.255.0.77'), 7, 1)]));
+  expect(registry.feed(heard([binding(vip, 1, 2)])).map(({ kind }) => kind)).toContain('server-moved');
 });
 
 test('a manager never hears itself', () => {
