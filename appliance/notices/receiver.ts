@@ -11,6 +11,7 @@ import { Gate } from './gate.ts';
 import type { NoticesOptions, PeerStatus } from './options.ts';
 import { Peer, type Refresh, speakerOf } from './peer.ts';
 import { hex, type Question, Questions } from './questions.ts';
+import { roomOf } from './shares.ts';
 import { Strangers } from './strangers.ts';
 import { type News, NOTHING, type Notice } from './table.ts';
 
@@ -216,10 +217,16 @@ export class Receiver {
       if (!peer.admits(hex(nonce), message.whole)) return;
       this.questions.progress(peer.id);
     }
-    const kept = [...this.peers.values()].reduce((sum, one) => sum + one.table.size, 0);
-    const room = this.options.config.limits.bindings - kept;
-    if (room < message.bindings.length + message.offers.length) this.options.counters.add('limit-entries');
-    this.alive(peer, message, from, peer.table.take(message, room));
+    const { limits } = this.options.config;
+    const others = [...this.peers.values()].filter(one => one !== peer).map(one => one.table.size);
+    const news = peer.table.take(message, roomOf(limits, peer.table.size, others));
+    if (peer.table.left > 0)
+      this.gate.refuse('limit-entries', from, {
+        manager: peer.id,
+        left: peer.table.left,
+        limit: limits.bindings,
+      });
+    this.alive(peer, message, from, news);
     this.mend(peer);
   }
 

@@ -28,6 +28,8 @@ export class PeerTable {
   readonly cover = new Cover();
   /** Whether the whole table was told, so that what follows are differences. */
   complete = false;
+  /** Entries of the last notice for which there was no room. */
+  left = 0;
   private telling = 1;
   private readonly bindings = new Map<string, Known<NoticedBinding>>();
   private readonly offers = new Map<string, Known<NoticedOffer>>();
@@ -61,7 +63,8 @@ export class PeerTable {
     const { since, change } = notice;
     // What is known may have been said otherwise since, and that may be forgotten: an entry that is gone would come back.
     if (this.cover.has(since, change)) return NOTHING;
-    let left = room;
+    let free = room;
+    this.left = 0;
     const put = <T extends { gone: boolean }>(map: Map<string, Known<T>>, key: string, value: T): boolean => {
       const known = map.get(key);
       if (known !== undefined && known.change > change) {
@@ -69,7 +72,11 @@ export class PeerTable {
         map.set(key, { ...known, telling: this.telling });
         return false;
       }
-      if (known === undefined && --left < 0) return false;
+      if (known === undefined && free === 0) {
+        this.left++;
+        return false;
+      }
+      if (known === undefined) free--;
       map.set(key, { value, change, telling: this.telling });
       if (value.gone) this.graves.push({ map, key });
       return known === undefined ? !value.gone : known.value.gone !== value.gone || !value.gone;

@@ -308,15 +308,20 @@ describe('too much', () => {
     expect(refusals(a, 'limit-peers')).toBeGreaterThan(0);
   });
 
-  test('more bindings than are kept: the rest is counted', async () => {
+  test('more bindings than are kept: the rest is counted and said, and every other manager has its share', async () => {
     const world = virtualWorld();
-    const a = await new Manager(world, 'a', '10.0.0.1').start({ limits: { peers: 3, bindings: 50 } });
+    const a = await new Manager(world, 'a', '10.0.0.1').start({ limits: { peers: 3, bindings: 60 } });
     const b = await new Manager(world, 'b', '10.0.0.2').start();
+    const c = await new Manager(world, 'c', '10.0.0.3').start();
     await world.clock.advance(500);
     b.announce(Array.from({ length: 200 }, (_, number) => binding(number)));
     await world.clock.advance(2000);
-    expect(a.believes(b)).toHaveLength(50);
-    expect(a.notices.counters()['limit-entries']).toBeGreaterThan(0);
+    expect(a.believes(b)).toHaveLength(40);
+    expect(refusals(a, 'limit-entries')).toBeGreaterThan(0);
+    c.announce(Array.from({ length: 10 }, (_, number) => binding(300 + number)));
+    await world.clock.advance(100);
+    expect(a.believes(c)).toHaveLength(10);
+    expect(a.believes(b)).toHaveLength(40);
   });
 
   test('a flood of forged notices costs a bounded number of verifications', async () => {
