@@ -484,6 +484,10 @@ local function check_order(tree, number, order)
 end
 
 local function check_range(tree, number, texts)
+  local part, parts = tonumber(texts["part"]), tonumber(texts["parts"])
+  if part and parts and part > parts then
+    tree:add_proto_expert_info(malformed, ("part %d of %d"):format(part, parts))
+  end
   if number ~= 0x30 or not texts["since"] or not texts["change"] then return end
   if tonumber(texts["since"]) >= tonumber(texts["change"]) then
     tree:add_proto_expert_info(malformed, "a notice must tell of at least one change")

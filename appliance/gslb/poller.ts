@@ -1,0 +1,237 @@
+/**
+ * Polls the managers that are heard of (docs/protocol.md, Polls): their scores, their links, and how far away they are. Says who does not
+ * answer any more. Everything that comes back is a stranger's until its nonce and signature say otherwise.
+ */
+import type { Address } from '../../sdk/wire/address.ts';
+import { decodeAnycast } from '../../sdk/wire/anycast.ts';
+import { WireError } from '../../sdk/wire/errors.ts';
+import type { ManagerId } from '../../sdk/wire/model.ts';
+import { MESSAGE } from '../../sdk/wire/numbers.ts';
+import type { PollMessage } from '../../sdk/wire/poll-messages.ts';
+import { decodePoll, encodePoll, POLL_SIZE } from '../../sdk/wire/polls.ts';
+import { appendSignature, signedPart } from '../../sdk/wire/signing.ts';
+import type { Clock, Millis, Random, Signer, Timer, Verify } from '../host/ports.ts';
+import type { Trust } from '../pki/trust.ts';
+import { followed, type RoundTrip } from '../polls/round-trip.ts';
+import type { GslbEvent, Path } from './view.ts';
+
+type Reply = Extract<PollMessage, { type: 'poll-reply' }>;
+
+/** Longest wait for an answer, and what is waited at least; an answer that comes later is dropped. */
+const LEAST: Millis = 100;
+/** Polls in a row without an answer that make a manager one that does not answer. */
+const MISSES = 3;
+/** An unpadded poll without a cookie. */
+const BARE = 28;
+
+interface Polled {
+  readonly manager: ManagerId;
+  addresses: readonly Address[];
+  port: number;
+  /** Which address is asked: the one that answered last, or the next one. */
+  turn: number;
+  part: number;
+  parts: number;
+  /** A cookie that only proves our address; or the pass. */
+  proof: Uint8Array | undefined;
+  pass: Uint8Array | undefined;
+  publicKey: Uint8Array | undefined;
+  open: { readonly nonce: Uint8Array; readonly at: Millis; readonly timed: boolean } | undefined;
+  misses: number;
+  trip: RoundTrip | undefined;
+  timer: Timer | undefined;
+}
+
+export interface PollerOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signer: Signer;
+  readonly verify: Verify;
+  readonly trust: () => Trust;
+  /** DER of this GSLB's. */
+  readonly certificate: () => Uint8Array;
+  /** Between two polls of a manager, ms. */
+  readonly interval: Millis;
+  readonly send: (bytes: Uint8Array, port: number, address: Address) => void;
+  readonly emit: (event: Extract<GslbEvent, { type: 'polled' | 'poll-lost' }>) => void;
+}
+
+export class Poller {
+  readonly counters = { sent: 0, answered: 0, missed: 0, refused: 0 };
+  private readonly options: PollerOptions;
+  private readonly polled = new Map<ManagerId, Polled>();
+
+  constructor(options: PollerOptions) {
+    this.options = options;
+  }
+
+  /** Begins to poll a manager, or goes on with other addresses. */
+  want(manager: ManagerId, addresses: readonly Address[], port: number): void {
+    const known = this.polled.get(manager);
+    if (known !== undefined) {
+      Object.assign(known, { addresses, port });
+      return;
+    }
+    if (addresses.length === 0) return;
+    const blank = {
+      proof: undefined,
+      pass: undefined,
+      publicKey: undefined,
+      open: undefined,
+      trip: undefined,
+    };
+    const polled: Polled = {
+      ...blank,
+      ...{ manager, addresses, port, turn: 0, part: 1, parts: 1, misses: 0, timer: undefined },
+    };
+    this.polled.set(manager, polled);
+    this.ask(polled);
+  }
+
+  forget(manager: ManagerId): void {
+    this.polled.get(manager)?.timer?.cancel();
+    this.polled.delete(manager);
+  }
+
+  /** A datagram that came to where the polls leave from. Never throws for what it holds. */
+  receive(bytes: Uint8Array, from: Address): void {
+    try {
+      const message = bytes[3] === MESSAGE.cookie ? decodeAnycast(bytes) : decodePoll(bytes);
+      if (message.type !== 'cookie' && message.type !== 'poll-reply') return;
+      const polled = this.openFor(message.nonce);
+      if (polled === undefined) this.counters.refused++;
+      else if (message.type === 'cookie') this.takeCookie(polled, message.cookie);
+      else this.takeReply(polled, message, bytes, from);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.counters.refused++;
+    }
+  }
+
+  close(): void {
+    for (const { timer } of this.polled.values()) timer?.cancel();
+    this.polled.clear();
+  }
+
+  private openFor(nonce: Uint8Array): Polled | undefined {
+    const wanted = `${nonce}`;
+    for (const polled of this.polled.values())
+      if (polled.open !== undefined && `${polled.open.nonce}` === wanted) return polled;
+    return undefined;
+  }
+
+  private ask(polled: Polled): void {
+    const { clock, random, signer, certificate, send, interval } = this.options;
+    const nonce = random.bytes(8);
+    const { pass, proof, part } = polled;
+    let bytes: Uint8Array;
+    if (pass !== undefined) bytes = encodePoll({ type: 'poll', nonce, cookie: pass, part, padding: 0 });
+    else if (proof === undefined)
+      bytes = encodePoll({ type: 'poll', nonce, part: 1, padding: POLL_SIZE - BARE });
+    else {
+      const unsigned = encodePoll({
+        ...{ type: 'poll', nonce, cookie: proof, part: 1, padding: 0 },
+        certificate: certificate(),
+      });
+      bytes = appendSignature(unsigned, signer.sign(signedPart(unsigned)));
+    }
+    polled.open = { nonce, at: clock.now(), timed: pass !== undefined };
+    this.counters.sent++;
+    const patience = Math.min(interval, Math.max(LEAST, 4 * (polled.trip?.rtt ?? interval)));
+    polled.timer?.cancel();
+    polled.timer = clock.after('poll-missed', patience, () => this.miss(polled));
+    send(bytes, polled.port, polled.addresses[polled.turn % polled.addresses.length]!);
+  }
+
+  private miss(polled: Polled): void {
+    this.counters.missed++;
+    polled.open = undefined;
+    polled.misses++;
+    polled.trip = followed(polled.trip, undefined);
+    if (polled.misses === MISSES) this.options.emit({ type: 'poll-lost', manager: polled.manager });
+    if (polled.misses < MISSES) {
+      this.ask(polled);
+      return;
+    }
+    // It may be elsewhere, and may have started anew.
+    polled.turn++;
+    Object.assign(polled, { pass: undefined, proof: undefined, part: 1, parts: 1 });
+    this.later(polled);
+  }
+
+  private later(polled: Polled): void {
+    const { clock, random, interval } = this.options;
+    polled.timer?.cancel();
+    polled.timer = clock.after('poll', interval * (0.9 + random.uniform() * 0.2), () => this.ask(polled));
+  }
+
+  private takeCookie(polled: Polled, cookie: Uint8Array): void {
+    // Whoever is between us can send cookies without end: it is taken for an answer once in an interval.
+    if (polled.proof !== undefined && polled.pass === undefined) return;
+    polled.pass = undefined;
+    polled.proof = cookie;
+    this.ask(polled);
+  }
+
+  private takeReply(polled: Polled, reply: Reply, bytes: Uint8Array, from: Address): void {
+    const { trust, verify, clock } = this.options;
+    const { open } = polled;
+    if (reply.manager !== polled.manager || open === undefined) {
+      this.counters.refused++;
+      return;
+    }
+    let key = polled.publicKey;
+    if (reply.certificate !== undefined) {
+      const judged = trust().judge(reply.certificate);
+      const good = 'member' in judged && judged.member.id === reply.manager;
+      key = good && judged.member.roles.includes('manager') ? judged.member.publicKey : undefined;
+    }
+    if (
+      key === undefined ||
+      reply.signature === undefined ||
+      !verify(key, signedPart(bytes), reply.signature)
+    ) {
+      this.counters.refused++;
+      return;
+    }
+    polled.publicKey = key;
+    polled.open = undefined;
+    const at = polled.addresses.indexOf(from);
+    if (at >= 0) polled.turn = at;
+    if (reply.cookie !== undefined) {
+      polled.pass = reply.cookie;
+      polled.proof = undefined;
+      this.ask(polled);
+      return;
+    }
+    this.counters.answered++;
+    polled.misses = 0;
+    if (open.timed) polled.trip = followed(polled.trip, clock.now() - open.at);
+    if (polled.trip !== undefined) this.tell(polled, reply, polled.trip);
+    polled.parts = reply.parts;
+    if (reply.part < reply.parts) {
+      polled.part = reply.part + 1;
+      this.ask(polled);
+    } else {
+      polled.part = 1;
+      this.later(polled);
+    }
+  }
+
+  private tell({ manager }: Polled, reply: Reply, own: Path): void {
+    const paths = new Map(
+      reply.paths.map(({ manager: to, rtt, jitter, loss }) => [
+        to,
+        { rtt: rtt / 1000, jitter: jitter / 1000, loss: loss / 1000 },
+      ]),
+    );
+    this.options.emit({
+      type: 'polled',
+      manager,
+      scores: new Map((reply.scores ?? []).map(({ tag, score }) => [tag, score])),
+      links: reply.part === 1 ? reply.links.map(link => ({ ...link, use: link.use / 1000 })) : undefined,
+      paths,
+      own,
+    });
+  }
+}
