@@ -111,7 +111,7 @@ export async function issueServers(
   return made;
 }
 
-/** A server may claim what its agent's file claims, and nothing else. */
+/** A server may claim what its agent's files claim, and nothing else. */
 function permits(node: Node): {
   readonly roles: readonly Role[];
   readonly names: readonly string[];
@@ -119,9 +119,10 @@ function permits(node: Node): {
   readonly ports: readonly string[];
 } {
   if (node.group === 'appliance') return { roles: ['manager'], names: [], vips: [], ports: [] };
-  const file = node.binds.find(bind => bind.target.endsWith('/agent.json'))?.source;
-  if (!file) return { roles: ['server'], names: [], vips: [], ports: [] };
-  const { services } = JSON.parse(readFileSync(file, 'utf8')) as AgentFile;
+  const files = node.binds.filter(({ target }) => /^\/etc\/bivouac\/.*\.json$/.test(target));
+  const services = files.flatMap(
+    ({ source }) => (JSON.parse(readFileSync(source, 'utf8')) as AgentFile).services,
+  );
   const unique = (values: readonly string[]): string[] => [...new Set(values)];
   return {
     roles: ['server'],

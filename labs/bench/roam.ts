@@ -9,6 +9,7 @@ import { ensurePki } from '../pki.ts';
 import { type Cell, cableOf } from '../roaming/cables.ts';
 import { Observers } from '../roaming/journey.ts';
 import { Monitor, wallClock } from '../roaming/monitor.ts';
+import { Storm, type StormResult } from '../roaming/storm.ts';
 import { Lab } from '../runner/lab.ts';
 import { poll } from '../scenario/poll.ts';
 import { Flows, type FlowsState, Stream } from '../scenarios/clients.ts';
@@ -39,6 +40,7 @@ export async function roamFigures({ runs }: { readonly runs: number }): Promise<
     const roams = await roamByCable(lab, vip, runs);
     const stream = await tcp.stop();
     const overlaps = await roamByTwoCables(lab, vip, runs);
+    const raged = await storm(lab);
     const dns = await dnsMoves(lab, apps, runs);
     const plain = await keepalivedMoves(runs, 1);
     const eager = await keepalivedMoves(runs, 0.1);
@@ -66,6 +68,7 @@ export async function roamFigures({ runs }: { readonly runs: number }): Promise<
       ),
       under('longest gap of a 5 ms UDP stream, make before break', overlaps, 30),
       lossless(stream, runs),
+      ...stormFigures(raged),
       {
         name: 'a server moves: time without an answer at headquarters',
         unit: 'ms',
@@ -123,6 +126,43 @@ function lossless({ alive, sent, returned, wrong, bytes, longestGap }: FlowsStat
   };
 }
 
+/** Sixty servers for two minutes. */
+async function storm(lab: Lab): Promise<StormResult> {
+  const gathered = await Storm.gather(lab, 60);
+  const result = await gathered.rage(120_000);
+  await gathered.stop();
+  return result;
+}
+
+function stormFigures({ vips, wrong, roams }: StormResult): Figure[] {
+  const one = (value: number): Figure['ours'] => sample([value]);
+  const [none, many] = [
+    sample(vips.map(({ longestNone }) => longestNone)),
+    sample(vips.map(({ longestMany }) => longestMany)),
+  ];
+  return [
+    {
+      name: 'roam-storm: VIPs with two owners or none after it settles',
+      unit: 'VIPs',
+      ours: one(wrong.length),
+      beside: [
+        { name: 'VIPs', sample: one(vips.length), unit: '' },
+        { name: 'roams in two minutes', sample: one(roams), unit: '' },
+      ],
+      goal: 'none',
+      met: wrong.length === 0,
+    },
+    {
+      name: 'roam-storm: longest time of each VIP with two owners',
+      unit: 'ms',
+      ours: many,
+      beside: [{ name: 'with none', sample: none }],
+      goal: 'the longest of all, either way, under 1 s',
+      met: many.max < 1000 && none.max < 1000,
+    },
+  ];
+}
+
 /** The reference network; its servers are not booted. */
 async function bring(): Promise<Lab> {
   const root = dirname(bundles);
@@ -141,7 +181,7 @@ async function bring(): Promise<Lab> {
         async () => (await fullNeighbors(lab.node(name))) === wantedNeighbors(topology, name),
         { timeout: 30_000 },
       );
-    for (const cell of ['a', 'b']) await answers(lab.node(`${cell}-appliance`));
+    for (const cell of ['a', 'b', 'c']) await answers(lab.node(`${cell}-appliance`));
     return lab;
   } catch (error) {
     await lab.down();

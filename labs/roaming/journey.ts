@@ -25,7 +25,7 @@ export interface Roam {
   readonly registered: number;
   /** The VIP was advertised at the new cell. */
   readonly there: number;
-  /** The new manager's notice left. */
+  /** The new manager's notice left; `there`, if it was not seen. */
   readonly notice: number;
   /** The VIP was advertised no more at the old cell. */
   readonly gone: number;
@@ -58,7 +58,6 @@ export class Observers {
     const off = new RegExp(`^Deleted ${on.source.slice(1)}`);
     const { at: there } = await next.addresses.until(`${vip} is advertised by cell ${to}`, on, since);
     const { at: gone } = await old.addresses.until(`${vip} is withdrawn by cell ${from}`, off, since);
-    const { at: notice } = await next.notices.until(`a notice of cell ${to}`, /./, there - 25);
     const [address, ack, registered] = await Promise.all([
       this.#server.until('a leased address', new RegExp(`^\\d+: eth\\d+ +inet ${LEASED[to]}\\.`), since),
       next.acks.until(`a DHCPACK in cell ${to}`, /./, since),
@@ -68,6 +67,8 @@ export class Observers {
         since,
       ),
     ]);
+    // A server that has moved is told of as soon as it is carried.
+    const notice = next.notices.first(/./, registered.at - 2);
     const link = this.#server.last(/^\d+: eth[^<]*<(?!NO-CARRIER).*LOWER_UP/, since, address.at) ?? ack;
     return {
       link: link.at,
@@ -75,7 +76,7 @@ export class Observers {
       address: address.at,
       registered: registered.at,
       there,
-      notice,
+      notice: notice !== undefined && notice.at <= gone ? notice.at : there,
       gone,
     };
   }

@@ -1,7 +1,9 @@
 /** All scenarios by name. The first is what `npm run lab` plays. */
 import type { Scenario } from '../scenario/scenario.ts';
+import { anycast } from './anycast.ts';
 import { ipv6 } from './ipv6.ts';
 import { network } from './network.ts';
+import { partition } from './partition.ts';
 import { roam } from './roam.ts';
 import { roamStorm } from './roam-storm.ts';
 import { story } from './story.ts';
@@ -12,4 +14,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   ipv6,
   roam,
   'roam-storm': roamStorm,
+  partition,
+  anycast,
 };
