@@ -51,6 +51,17 @@ test('what the kernel refuses is said, and the rest is done', async () => {
   socket.close();
 });
 
+test('a VIP is answered before anybody is led to it, and nobody is led to it before it is not', () => {
+  // Table 255 is local; byte 20 of a message is its table (struct rtmsg behind the header).
+  const tables = (type: Step['type']): readonly number[] => {
+    const { bytes } = encodeSteps('external', steps(type, ['10.50.0.1', 0]))!;
+    const second = new DataView(bytes.buffer).getUint32(0, true);
+    return [bytes[20]!, bytes[second + 20]!];
+  };
+  expect(tables('add')).toEqual([255, 254]);
+  expect(tables('remove')).toEqual([254, 255]);
+});
+
 test('what only ip(8) can say is left to it', () => {
   expect(encodeSteps('internal', steps('add', ['10.50.0.1', 0]))).toBeUndefined();
   expect(encodeSteps('external', steps('add', ['10.50.0.1', 0], ['fd50::1', 0]))).toBeUndefined();

@@ -1,5 +1,6 @@
 /** The nftables driver beside a kernel that is told what to refuse. */
 import { expect, test } from 'vitest';
+import { LAYOUT, TABLE } from '../../../appliance/dataplane/layout.ts';
 import { createNftables } from '../../../appliance/dataplane/nftables.ts';
 import type { Routes } from '../../../appliance/dataplane/routes.ts';
 import type { Sysctl } from '../../../appliance/dataplane/sysctl.ts';
@@ -19,20 +20,30 @@ const wanted = (farms: readonly Farm[]): WantedDataplane => ({
   partings: Table.empty(),
 });
 
-/** A driver that has its table, and what it has said to the kernel since. `refuses`: text of nft that is refused. */
-async function rig(refuses = /never/) {
+/** A driver that has its table, and what it has said to the kernel since. `refused`: then all goes as text, and what holds this is refused. */
+async function rig(refused?: { readonly text: string }) {
+  const taken: string[] = [];
   const said: string[] = [];
   let set = false;
   const driver = createNftables({
     nft: {
       async run(commands) {
         said.push(`nft ${commands.split('\n').length}`);
-        const ok = !refuses.test(commands);
+        const ok = refused === undefined || !commands.includes(refused.text);
+        if (ok) taken.push(commands);
         return { ok, output: '', error: ok ? '' : 'refused' };
       },
       // There is a table, for one that asks whether it is still there, once it was put in.
       json: async () =>
-        set ? { nftables: [{ chain: { family: 'inet', table: 'bivouac', name: 'x' } }] } : undefined,
+        set
+          ? {
+              nftables: [
+                { map: {} },
+                { set: {} },
+                { chain: { family: 'inet', table: TABLE.split(' ')[1], name: `layout-${LAYOUT}-9747` } },
+              ],
+            }
+          : undefined,
       close: () => {},
     },
     batches: {
@@ -40,7 +51,7 @@ async function rig(refuses = /never/) {
         said.push(`batch ${last}`);
         for (let turn = 0; turn < 10; turn++) await Promise.resolve();
         said.push('done');
-        return refuses.source === 'never' ? '' : 'netlink: refused';
+        return refused === undefined ? '' : 'netlink: refused';
       },
       close: () => {},
     },
@@ -51,7 +62,7 @@ async function rig(refuses = /never/) {
   await driver.apply(wanted([]));
   set = true;
   said.length = 0;
-  return { driver, said };
+  return { driver, said, taken };
 }
 
 test('many farms are told of in parts, each once it is there, while the next transaction is under way', async () => {
@@ -69,10 +80,16 @@ test('many farms are told of in parts, each once it is there, while the next tra
 });
 
 test('a farm that the kernel refuses takes no other with it, nor what was planned ahead', async () => {
-  const bad = FARMS.find(({ vip }) => vip === '10.50.0.7')!;
-  const { driver } = await rig(/ 10\.50\.0\.7 /);
+  const first = [...wanted(FARMS).farms.keys()][0]!;
+  const bad = FARMS.find(({ key }) => key === first)!;
+  const refused = { text: ` ${bad.vip} ` };
+  const { driver, taken } = await rig(refused);
   const { reached, problems } = await driver.apply(wanted(FARMS), async () => {});
   expect(problems).toEqual([`farm ${bad.key}: refused`]);
   const rest: FarmKey[] = FARMS.filter(each => each !== bad).map(({ key }) => key);
   expect([...reached.keys()].sort()).toEqual(rest.sort());
+  refused.text = 'nothing';
+  taken.length = 0;
+  expect((await driver.apply(wanted(FARMS))).reached.size).toBe(FARMS.length);
+  expect(taken.filter(text => text.includes(` ${bad.vip} `))).toHaveLength(1);
 });
