@@ -23,6 +23,14 @@ export function part(
   return next;
 }
 
+/** The partings without this server's: it is here (again), or its flows end with it. */
+export function unpart({ partings }: State, server: ServerRecord): State['partings'] {
+  if (partings.size === 0) return partings;
+  const draft = partings.draft();
+  for (const { spec } of server.services.values()) draft.delete(bindingKey(spec.vip, server.id));
+  return draft.done();
+}
+
 /** Without those of long ago. */
 export function forgetPartings(state: State, now: Millis): State {
   if (state.partings.size === 0) return state;

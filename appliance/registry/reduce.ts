@@ -9,7 +9,7 @@ import { type Decision, reason, refused, type Step } from './decision.ts';
 import type { Event } from './events.ts';
 import { forgetPeer, hear, silence } from './hear.ts';
 import { releaseLease, renewLease, requestLease } from './leases.ts';
-import { part } from './partings.ts';
+import { part, unpart } from './partings.ts';
 import { leaveVips, pass } from './passing.ts';
 import { restore } from './restore.ts';
 import { loseServer, registerServer } from './servers.ts';
@@ -112,15 +112,18 @@ function handleMessage(
       return endService(state, config, now, session, server, message, 'withdraw');
     case 'deregister': {
       const step = rejudge(state, config, now, server, record => ({ ...record, intent: 'withdraw' }));
+      const { elsewhere = false } = message;
       const left: Decision = {
         kind: 'server-left',
         server: server.id,
         name: server.name,
-        reason: reason('deregistered', `${server.name} deregistered`),
+        reason: elsewhere
+          ? reason('elsewhere', `${server.name} goes on at another manager`)
+          : reason('deregistered', `${server.name} deregistered`),
         reply: { session, message: { type: 'done', transaction: message.transaction } },
       };
-      // It may be that it deregisters because it is at another manager already, whose notice is on its way.
-      const partings = part(state, server, 'moved', now);
+      // The other manager's notice may still be on its way.
+      const partings = elsewhere ? part(state, server, 'moved', now) : unpart(state, server);
       return { state: { ...step.state, partings }, decisions: [left, ...step.decisions] };
     }
     case 'report':

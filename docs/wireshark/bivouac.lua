@@ -56,6 +56,7 @@ local ELEMENTS = {
   [0x0014] = { "tls", "presence" },
   [0x0015] = { "epoch", "u48", 1 },
   [0x0016] = { "heartbeat-interval", "u32", 10, 60000 },
+  [0x0017] = { "elsewhere", "presence" },
   [0x0018] = { "vip", "address" },
   [0x0019] = { "family", "u8", 4, 6, FAMILIES },
   [0x001a] = { "shared", "presence" },

@@ -105,8 +105,21 @@ export class Attachment {
     this.pulse?.sent();
   }
 
+  /** Leaves the manager for another one that serves. */
+  leave(): void {
+    this.deregister({ type: 'deregister', elsewhere: true });
+  }
+
+  /** Leaves the manager for good: flows end. */
+  quit(done?: () => void): void {
+    this.deregister({ type: 'deregister' }, done);
+  }
+
   /** Deregisters (leases stay this server's) and closes, within LEAVE_TIMEOUT whatever the manager does. */
-  leave(done: () => void = () => {}): void {
+  private deregister(
+    request: Unnumbered & { readonly type: 'deregister' },
+    done: () => void = () => {},
+  ): void {
     if (this.over) {
       done();
       return;
@@ -118,7 +131,7 @@ export class Attachment {
     this.owner = { onOpen() {}, onMessage() {}, onEnd: () => finish(false) };
     this.timer?.cancel();
     this.timer = this.ports.clock.after('stop-timeout', LEAVE_TIMEOUT, () => finish(false));
-    this.requests.ask({ type: 'deregister' }, () => finish(true));
+    this.requests.ask(request, () => finish(true));
   }
 
   /** Ends it from this side; nobody is told. `orderly`: what was sent still goes out. */

@@ -160,7 +160,7 @@ export class Session {
       if (this.state === 'stopping') return;
       this.enter('stopping', 'asked to stop');
       this.abandon();
-      this.move?.end()?.leave();
+      this.move?.end()?.quit();
       this.move = undefined;
       this.releaseHoldings();
       const finish = (): void => {
@@ -168,7 +168,7 @@ export class Session {
         this.settleWaiting();
       };
       if (current === undefined) finish();
-      else current.leave(finish);
+      else current.quit(finish);
     });
   }
 

@@ -103,6 +103,7 @@ export const port = must(0x0013, 'port', unsigned(2, 1, 65_535));
 export const tls = must(0x0014, 'tls', presence);
 export const epoch = must(0x0015, 'epoch', unsigned(6, 1, U48));
 export const heartbeatInterval = must(0x0016, 'heartbeat-interval', unsigned(4, 10, 60_000));
+export const elsewhere = may(0x0017, 'elsewhere', presence);
 
 // VIPs and leases
 export const vip = must(0x0018, 'vip', ipAddress);

@@ -76,7 +76,12 @@ export type ServerMessage =
   | { readonly type: 'register-service'; readonly transaction: number; readonly service: Service }
   | { readonly type: 'drain-service'; readonly transaction: number; readonly service: number }
   | { readonly type: 'withdraw-service'; readonly transaction: number; readonly service: number }
-  | { readonly type: 'deregister'; readonly transaction: number }
+  | {
+      readonly type: 'deregister';
+      readonly transaction: number;
+      /** It goes on at another manager; absent = it stops. */
+      readonly elsewhere?: true;
+    }
   | { readonly type: 'report'; readonly reports: readonly Report[] }
   /** The manager's: from now on heartbeats come this often, ms; the server's: they do. */
   | { readonly type: 'pace'; readonly heartbeat: number }

@@ -60,7 +60,7 @@ export const REGISTRATION: readonly Shape[] = [
   shape('register-service', 'required', { service: one(group.service) }),
   shape('drain-service', 'required', service),
   shape('withdraw-service', 'required', service),
-  shape('deregister', 'required', {}),
+  shape('deregister', 'required', { elsewhere: optional(element.elsewhere) }),
   shape('report', 'none', { reports: many(group.report, 1, MAX_REPORTS) }),
   shape('pace', 'none', { heartbeat: one(element.heartbeatInterval) }),
   shape('heartbeat', 'none', { sequence: one(element.sequence) }),

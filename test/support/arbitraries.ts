@@ -161,7 +161,10 @@ const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({ type: is('register-service'), transaction, service }),
   fc.record({ type: is('drain-service'), transaction, service: u32 }),
   fc.record({ type: is('withdraw-service'), transaction, service: u32 }),
-  fc.record({ type: is('deregister'), transaction }),
+  fc.record(
+    { type: is('deregister'), transaction, elsewhere: fc.constant(true as const) },
+    { requiredKeys: ['type', 'transaction'] },
+  ),
   fc.record({ type: is('report'), reports: fc.array(report, { minLength: 1, maxLength: 5 }) }),
   fc.record(pace),
   fc.record(heartbeat),

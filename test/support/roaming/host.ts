@@ -219,9 +219,9 @@ class Link implements Session {
     }
   }
 
-  /** Deregisters, and closes. */
+  /** Deregisters, since it is elsewhere, and closes. */
   leave(): void {
-    this.send({ type: 'deregister', transaction: ++this.transaction });
+    this.send({ type: 'deregister', transaction: ++this.transaction, elsewhere: true });
     this.world.after(10, () => this.drop());
   }
 

@@ -310,9 +310,28 @@ test('flows of a server that is silent and has its VIP alone may live on; of one
   }
 });
 
-test('who deregisters may be elsewhere already: its flows are not cut, and its lease is kept', () => {
+test('who stops ends its flows, also after it was silent a moment ago; its lease is kept', () => {
   const { registry, vip } = serving();
+  const silent = { code: 'heartbeat', sentence: '' };
+  registry.feed({ type: 'session-ended', session: sessionOf(1), reason: silent });
+  expect(registry.derived.wanted.dataplane.partings.size).toBe(1);
+  registry.register(1);
   registry.say(1, { type: 'deregister' });
+  expect(registry.state.leases.has(vip)).toBe(true);
+  expect(registry.derived.wanted.dataplane.partings.size).toBe(0);
+});
+
+test('who is back from a silence is here: what it withdraws then is cut', () => {
+  const { registry } = serving();
+  const silent = { code: 'heartbeat', sentence: '' };
+  registry.feed({ type: 'session-ended', session: sessionOf(1), reason: silent });
+  registry.register(1);
+  expect(registry.derived.wanted.dataplane.partings.size).toBe(0);
+});
+
+test('who leaves for another manager keeps its flows, and its lease', () => {
+  const { registry, vip } = serving();
+  registry.say(1, { type: 'deregister', elsewhere: true });
   expect(registry.state.leases.has(vip)).toBe(true);
   expect([...registry.derived.wanted.dataplane.partings.values()]).toMatchObject([{ why: 'moved' }]);
   registry.feed({ type: 'tick' }, 60_001);
