@@ -117,3 +117,33 @@ test('flows that live, and flows that are cut', async () => {
     return status === 0;
   });
 });
+
+test('a flow that lives is compared byte by byte: all of it comes back, or what does not is counted', async () => {
+  const run = async (port: number) => {
+    const words = ['--to', `192.0.2.2:${port}`, '--count', '1', '--interval', '5', '--size', '300'];
+    const flows = lab.node('client').spawn(['node', '/lab/apps/flows.mjs', ...words]);
+    await flows.line();
+    await new Promise(resolve => setTimeout(resolve, 300));
+    flows.kill('SIGTERM');
+    return JSON.parse((await flows.line()) ?? '') as Record<'sent' | 'returned' | 'wrong' | 'bytes', number>;
+  };
+  const good = await run(7);
+  expect(good.sent).toBeGreaterThan(10);
+  expect(good).toMatchObject({ returned: good.sent, wrong: 0, bytes: good.sent * 301 });
+
+  // The fifth line comes back with one letter that was not sent, the seventh not at all.
+  const forger = `let n = 0; require('net').createServer(s => s.on('data', d => {
+    for (const line of String(d).split('\\n').slice(0, -1))
+      if (++n !== 7) s.write('forger ' + (n === 5 ? line.slice(0, -1) + '!' : line) + '\\n');
+  })).listen(9)`;
+  const server = lab.node('web').spawn(['node', '-e', forger]);
+  await poll('the forger listens', async () => {
+    const { status } = await client('bash', '-c', 'exec 3<>/dev/tcp/192.0.2.2/9');
+    return status === 0;
+  });
+  const bad = await run(9);
+  await server.stop();
+  expect(bad.sent - bad.returned).toBe(1);
+  // From the lost line on, none is the next one.
+  expect(bad.wrong).toBe(bad.returned - 5);
+});

@@ -44,6 +44,11 @@ test.each([
   ['story', [], 16],
   ['network', ['run', 'network'], 5],
   ['ipv6', ['run', 'ipv6'], 6],
+  ['roam', ['run', 'roam'], 11],
+  ['partition', ['run', 'partition'], 8],
+  ['anycast', ['run', 'anycast'], 8],
+  // As large as a small machine carries.
+  ['roam-storm', ['run', 'roam-storm', '--servers', '6', '--seconds', '15'], 6],
 ] as const)(
   '%s: played to its end, and nothing is left behind',
   { timeout: 240_000 },

@@ -49,7 +49,8 @@ function namespaceOf(pid: string): string | undefined {
 const WRITTEN = [
   ...['manager', 'agent', 'service'].flatMap(part => [`/run/${part}.pid`, `/var/log/${part}.log`]),
   ...['/run/bivouac', '/run/frr', '/var/lib/bivouac', '/var/lib/bivouac-agent', '/etc/bivouac', '/lab'],
-  ...['zebra', 'ospfd', 'bfdd', 'staticd'].map(daemon => `/var/log/${daemon}.log`),
+  ...['/run/dhcpcd', '/var/lib/dhcpcd', '/run/dnsmasq.leases', '/run/dhcpd.leases', '/run/members'],
+  ...['zebra', 'ospfd', 'bfdd', 'staticd', 'pimd'].map(daemon => `/var/log/${daemon}.log`),
   ...['/etc/frr/frr.conf', '/usr/bin/bivouac'],
 ];
 

@@ -37,6 +37,13 @@ describe('the words behind npm run lab --', () => {
     expect(readOptions(['exec', 'hq', 'ls', '--help']).options.help).toBe(false);
   });
 
+  test('a scenario that can be of any size is told its size; what is none is refused', () => {
+    expect(readOptions(['run', 'roam-storm', '--servers', '6']).options.scale).toEqual({ servers: 6 });
+    expect(readOptions(['run', 'roam-storm']).options.scale).toEqual({});
+    for (const size of ['0', '-1', '1.5', 'many', '100000'])
+      expect(() => readOptions(['run', 'roam-storm', `--seconds=${size}`])).toThrow(UsageError);
+  });
+
   test('an unknown option is refused', () => {
     expect(() => readOptions(['up', '--colour'])).toThrow(UsageError);
   });
