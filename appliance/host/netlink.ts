@@ -18,7 +18,12 @@ const BATCH_BYTES = 8 << 20;
  * A batch of as many bytes passes on another thread: the kernel carries it out within the send, and that takes it milliseconds. The routes
  * of a hundred VIPs do not: that they are out is known sooner than a thread is heard of, behind all that has come meanwhile.
  */
-const LONG_BATCH = 16_384;
+const LONG_BATCH = { routes: 16_384, others: 2048 } as const;
+/**
+ * And any of nf_tables that comes within so many ms of another, in a crowd: the kernel looks at all chains of the table, for each. One that
+ * comes alone is carried out sooner than a thread is heard of.
+ */
+const CALM = 50;
 const EINTR = 4;
 const EAGAIN = 11;
 const ENOBUFS = 105;
@@ -74,7 +79,10 @@ export function openNetlink(protocol: number, slow = false): Netlink {
   // One page per recv is what the kernel fills at the least; 64 KiB lets a dump come in few calls.
   const buffer = Buffer.alloc(65_536);
   let queue: Promise<unknown> = Promise.resolve();
+  const isRoutes = protocol === NETLINK_ROUTE;
+  const longBatch = isRoutes ? LONG_BATCH.routes : LONG_BATCH.others;
   let open = true;
+  let batchedAt = Number.NEGATIVE_INFINITY;
 
   const exchange = async (message: Uint8Array, onMessage: OnMessage | undefined): Promise<void> => {
     if (!open) throw new Error('the netlink socket is closed');
@@ -96,7 +104,9 @@ export function openNetlink(protocol: number, slow = false): Netlink {
   };
   const commit = async (bytes: Uint8Array, last: number): Promise<string> => {
     if (!open) return 'the netlink socket is closed';
-    if (bytes.length < LONG_BATCH) {
+    const isCrowd = !isRoutes && performance.now() - batchedAt < CALM;
+    batchedAt = performance.now();
+    if (bytes.length < longBatch && !isCrowd) {
       if (send(fd, bytes, bytes.length, 0) < 0) return failure('netlink send').message;
     } else if ((await elsewhere(send, fd, bytes, bytes.length, 0)) < 0) return 'netlink send failed';
     let problem = '';

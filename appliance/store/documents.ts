@@ -158,7 +158,7 @@ function toHex(bytes: Uint8Array): string {
   }
   let text = '';
   for (let at = 0; at < digits.length; at += AT_ONCE)
-    text += String.fromCharCode(...digits.subarray(at, at + AT_ONCE));
+    text += String.fromCharCode.apply(null, digits.subarray(at, at + AT_ONCE) as unknown as number[]);
   return text;
 }
 
