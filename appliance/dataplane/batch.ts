@@ -44,9 +44,11 @@ export function encode(steps: readonly Step[]): Batch | undefined {
   const dropped: number[] = [];
   const out = new Map<string, Element[]>();
   const into = new Map<string, Element[]>();
+  const unsure = new Map<string, Element[]>();
   for (const step of steps) {
     if (step.do === 'delete') gather(out, step.element, '');
     else if (step.do === 'add') gather(into, step.element, step.data);
+    else if (step.do === 'forget') gather(unsure, step.element, '');
     else if (step.do === 'drop-chains') dropped.push(step.id);
     else if (step.do === 'make-chains' || step.do === 'replace-chains') {
       const name = `f${step.id}`;
@@ -57,6 +59,9 @@ export function encode(steps: readonly Step[]): Batch | undefined {
   }
   elements(writer, MSG.delElement, 0, out);
   elements(writer, MSG.newElement, NLM_F.create, into);
+  // Put in, so that it is there to be taken out.
+  elements(writer, MSG.newElement, NLM_F.create, unsure);
+  elements(writer, MSG.delElement, 0, unsure);
   for (const id of dropped) chain(writer, MSG.delChain, 0, `f${id}`);
   if (writer.count === 1) return undefined;
   // The answer to the last step comes when all is committed, or undone.

@@ -42,6 +42,8 @@ export interface Reached {
 /** A step; steps are carried out in order, all in one transaction. `set` may also be vips4, vips6, direct_vips4. */
 export type Step =
   | { readonly do: 'delete' | 'add'; readonly element: string; readonly data: string }
+  /** Takes out an element that has a time to live, and may be gone by itself. */
+  | { readonly do: 'forget'; readonly element: string }
   | { readonly do: 'make-chains' | 'replace-chains'; readonly id: number; readonly body: Body }
   | { readonly do: 'make-affinity'; readonly id: number; readonly body: Body }
   | { readonly do: 'drop-chains'; readonly id: number; readonly affinity: boolean }
@@ -121,9 +123,12 @@ function planIn({ farms, ids, directs }: Drafts, { key, farm, parted = NONE_PART
   const transport = key.split('|')[1] as Transport;
   const mode = old?.mode ?? 'nat';
   const deaths: Death[] = [];
-  for (const [name, index] of before?.indices ?? NOBODY)
-    if (!indices.has(name) && !(mode === 'direct' && parted.has(name)))
-      deaths.push({ mark: baseOf(id) + index, transport, mode });
+  let roamed = false;
+  for (const [name, index] of before?.indices ?? NOBODY) {
+    if (indices.has(name)) continue;
+    if (mode === 'direct' && parted.has(name)) roamed = true;
+    else deaths.push({ mark: baseOf(id) + index, transport, mode });
+  }
 
   const steps: Step[] = [];
   if (next && next.body.tag !== old?.tag) {
@@ -132,8 +137,9 @@ function planIn({ farms, ids, directs }: Drafts, { key, farm, parted = NONE_PART
     steps.push({ do: old ? 'replace-chains' : 'make-chains', id, body });
   }
   putDifference(steps, old?.elements ?? NONE, elements ?? NONE);
+  const late = deaths.length > 0 ? 'add' : roamed ? 'forget' : undefined;
   const direct = mode === 'direct' || next?.body.mode === 'direct';
-  const routes = direct ? countDirect(directs, steps, old?.elements, elements, deaths.length > 0) : NO_ROUTES;
+  const routes = direct ? countDirect(directs, steps, old?.elements, elements, late) : NO_ROUTES;
   if (old && !next) steps.push({ do: 'drop-chains', id, affinity: old.affinity });
   if (old?.affinity && !next?.body.affinity) steps.push({ do: 'drop-affinity', id });
 
@@ -206,14 +212,14 @@ function putDifference(steps: Step[], before: Elements, after: Elements): void {
 
 /**
  * Counts the VIPs and servers with at least one direct farm, told from the elements of a farm before and after, and adds what follows to
- * the steps. `late`: a VIP that has none any more is to be met for a while.
+ * the steps. `late`: a VIP that has none any more is to be met for a while, or not any longer though one of before was.
  */
 function countDirect(
   table: Drafts['directs'],
   steps: Step[],
   before: Elements | undefined,
   after: Elements | undefined,
-  late: boolean,
+  late: 'add' | 'forget' | undefined,
 ): FarmPlan['routes'] {
   const [gone, come] = [directUses(before), directUses(after)];
   const routes = { add: [] as Address[], remove: [] as Address[] };
@@ -221,8 +227,10 @@ function countDirect(
     const [kind, address] = use.split(' ') as [string, Address];
     if (kind === 'via') routes[there ? 'add' : 'remove'].push(address);
     else steps.push({ do: there ? 'add' : 'delete', element: `direct_vips4 ${address}`, data: '' });
-    if (kind === 'vip' && !there && late)
-      steps.push({ do: 'add', element: `late_vips4 ${address}`, data: '' });
+    if (kind !== 'vip' || there) return;
+    const element = `late_vips4 ${address}`;
+    if (late === 'add') steps.push({ do: 'add', element, data: '' });
+    else if (late === 'forget') steps.push({ do: 'forget', element });
   };
   for (const use of gone) {
     if (come.has(use)) continue;

@@ -9,16 +9,19 @@ const ELEMENTS = 200;
 
 /**
  * The commands of these steps. Elements of one set are gathered into one command; the order among commands is: chains and maps that
- * elements name, elements out, elements in, chains and maps that nothing names any more.
+ * elements name, elements out, elements in, elements that may have timed out (put in, so that they are there to be taken out), chains
+ * and maps that nothing names any more.
  */
 export function render(steps: readonly Step[]): string {
   const before: string[] = [];
   const after: string[] = [];
   const out = new Map<string, string[]>();
   const into = new Map<string, string[]>();
+  const unsure = new Map<string, string[]>();
   for (const step of steps) {
     if (step.do === 'delete') gather(out, step.element);
     else if (step.do === 'add') gather(into, step.element, step.data);
+    else if (step.do === 'forget') gather(unsure, step.element);
     else if (step.do === 'make-affinity') before.push(...makeAffinity(step.id, step.body));
     else if (step.do === 'make-chains')
       before.push(`add chain ${TABLE} f${step.id}`, ...rules(step.id, step.body));
@@ -28,7 +31,10 @@ export function render(steps: readonly Step[]): string {
     else if (step.do === 'drop-affinity')
       after.push(`delete chain ${TABLE} t${step.id}`, `delete map ${TABLE} a${step.id}`);
   }
-  const lines = [...before, ...elements('delete', out), ...elements('add', into), ...after];
+  const lines = [
+    ...[...before, ...elements('delete', out), ...elements('add', into)],
+    ...[...elements('add', unsure), ...elements('delete', unsure), ...after],
+  ];
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
 

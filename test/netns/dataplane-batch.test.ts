@@ -48,6 +48,20 @@ test('a transaction in bytes does what its text does, to the letter', async () =
   }
   expect(count).toBe(20);
 
+  // What has timed out is no error to forget, neither is what has not.
+  const late = 'late_vips4 10.50.0.9';
+  for (const there of [true, false]) {
+    const put: Step[] = there ? [{ do: 'add', element: late, data: '' }] : [];
+    for (const steps of [put, [{ do: 'forget', element: late } as const]]) {
+      if (steps.length === 0) continue;
+      const batch = encode(steps)!;
+      expect(await netlink.batch(batch.bytes, batch.last)).toBe('');
+      text.runSync('nft', ['-f', '-'], render(steps));
+      const has = steps === put;
+      expect([bytes, text].map(one => listing(one).includes('10.50.0.9'))).toEqual([has, has]);
+    }
+  }
+
   // What the kernel refuses it undoes as a whole, and says so.
   const before = listing(bytes);
   const wrong = encode([

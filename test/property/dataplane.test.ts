@@ -18,6 +18,7 @@ class Kernel {
     for (const step of phase('make-affinity', 'make-chains', 'replace-chains')) this.step(step);
     for (const step of phase('delete')) this.step(step);
     for (const step of phase('add')) this.step(step);
+    for (const step of phase('forget')) this.step(step);
     for (const step of phase('drop-chains', 'drop-affinity')) this.step(step);
   }
 
@@ -34,6 +35,8 @@ class Kernel {
         if (!late) this.elements.set(step.element, step.data);
         break;
       }
+      case 'forget':
+        break;
       case 'make-chains':
         if (this.chains.has(`f${step.id}`)) throw new Error(`EEXIST f${step.id}`);
         this.chains.set(`f${step.id}`, step.body.tag);

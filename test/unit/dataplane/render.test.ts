@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { memberName } from '../../../appliance/dataplane/farm.ts';
 import { renderLayout } from '../../../appliance/dataplane/layout.ts';
 import { planFarm, planVips, type Reached, type Step } from '../../../appliance/dataplane/plan.ts';
 import { render } from '../../../appliance/dataplane/render.ts';
@@ -56,6 +57,24 @@ test('affinity goes, the last accepting member drains, a direct farm leaves', as
   expect(leaves.deaths.map(death => death.mode)).toEqual(['direct', 'direct']);
   steps.push(...leaves.steps);
   await expect(render(steps)).toMatchFileSnapshot(golden('farms-leave'));
+});
+
+test('a VIP whose server has roamed is not met any longer, even if it died a moment before', () => {
+  const [, , , each] = gallery;
+  const late = ({ steps }: { readonly steps: readonly Step[] }) =>
+    steps.filter(step => 'element' in step && step.element === 'late_vips4 10.50.0.1').map(step => step.do);
+  const none = { farms: Table.empty(), ids: Table.empty(), directs: Table.empty() } as Reached;
+  const there = planFarm(each!.key, each, none).reached;
+  const names = new Set(each!.members.map(one => memberName(each!, one)));
+  expect(late(planFarm(each!.key, undefined, there))).toEqual(['add']);
+  // One of two has died.
+  expect(late(planFarm(each!.key, undefined, there, new Set([...names].slice(1))))).toEqual(['add']);
+  const roamed = planFarm(each!.key, undefined, there, names);
+  expect(late(roamed)).toEqual(['forget']);
+  expect(render(roamed.steps).match(/\w+ element inet bivouac late_vips4 .*/g)).toEqual([
+    'add element inet bivouac late_vips4 { 10.50.0.1 }',
+    'delete element inet bivouac late_vips4 { 10.50.0.1 }',
+  ]);
 });
 
 test('nothing to do is no text', () => {
