@@ -33,6 +33,7 @@ const MAY: Record<string, readonly string[]> = {
   ],
   'appliance/roaming': ['appliance/registry', 'ports'],
   'appliance/dhcp': ['appliance/config', 'ports'],
+  'appliance/dns': ['appliance/responder', 'ports'],
   'appliance/redirector': ['appliance/desired', 'appliance/registry', 'ports'],
   'appliance/polls': ['appliance/responder', 'appliance/registry', 'appliance/pki', 'ports'],
   'appliance/gslb': [

@@ -1,0 +1,248 @@
+/**
+ * From a query to the bytes of its answer: one function for UDP and TCP, and for every worker. It copies a finished answer and patches
+ * what belongs to the asker; it allocates nothing on the way that most queries take.
+ */
+import type { Clock, Millis, Random } from '../host/ports.ts';
+import type { Book, Entry, Shelf } from './book.ts';
+import { isCookie, isMapped } from './cookies.ts';
+import { newCounters } from './counters.ts';
+import type { FinishedAnswer } from './finish.ts';
+import { CLASS_IN, FLAG, HEADER, QTYPE, RCODE, TYPE } from './numbers.ts';
+import { Places } from './places.ts';
+import { Query, SILENCE } from './query.ts';
+import { type RateLimits, type RateVerdict, ResponseRate } from './rate.ts';
+import { Reply, type ReplyOptions } from './reply.ts';
+import { readSubnet } from './subnet.ts';
+import type { Place, View } from './view.ts';
+
+export interface AnswererOptions extends ReplyOptions {
+  readonly limits: RateLimits;
+}
+
+export interface AnswererDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Seconds of the wall clock, for cookies alone. */
+  readonly seconds: () => number;
+  readonly book: Book;
+  /** Asks for a finished answer that the book has not; undefined: it will come later, and the query is to be answered then. */
+  readonly ask: (entry: Entry, shelf: Shelf, place: number, key: Place) => FinishedAnswer | undefined;
+}
+
+/** It is not to be answered. */
+export const NOTHING_TO_SAY = 0;
+/** Its answer was asked for: keep the query and come again. */
+export const LATER = -1;
+
+/** What a query for ANY gets (RFC 8482 §4.2): HINFO, TTL one hour, "RFC8482" and "". */
+const HINFO = Uint8Array.of(
+  ...[0xc0, HEADER, 0, QTYPE.HINFO, 0, CLASS_IN, 0, 0, 0x0e, 0x10, 0, 9],
+  ...[7, 0x52, 0x46, 0x43, 0x38, 0x34, 0x38, 0x32, 0],
+);
+
+/** Kinds of answers that response rate limiting takes together: any two numbers. */
+const KIND = { error: 0x1e3779b9, missing: 0x2545f491 } as const;
+
+export class Answerer {
+  readonly counters = newCounters();
+  private readonly deps: AnswererDeps;
+  private readonly limits: RateLimits;
+  private readonly query = new Query();
+  private readonly reply: Reply;
+  private readonly rate: ResponseRate;
+  private places = new Places([]);
+  private now: Millis = 0;
+  private seconds = 0;
+  private source: Uint8Array = new Uint8Array(16);
+  private sourceAt = 0;
+  private stream = false;
+  private verdict: RateVerdict = 'send';
+
+  constructor(deps: AnswererDeps, options: AnswererOptions) {
+    this.deps = deps;
+    this.limits = options.limits;
+    this.rate = new ResponseRate(options.limits, deps.random);
+    this.reply = new Reply(this.query, this.counters, options);
+  }
+
+  /** Answers kept by the number of a place are of no more use then: the book has to forget them. */
+  setTopology(topology: View['topology']): void {
+    this.places = new Places(topology);
+  }
+
+  /** The number of a place; -1 when the topology has it no more. */
+  placeNumber(key: Place): number {
+    return this.places.keys.indexOf(key);
+  }
+
+  /** Takes the time: once for each batch. */
+  begin(): void {
+    this.now = this.deps.clock.now();
+    this.seconds = this.deps.seconds();
+  }
+
+  /**
+   * Answers bytes[start…end) from the source whose 16 bytes are at source[sourceAt…], into output[at…] (room for 1232 bytes, or
+   * for 65535 with `stream`). Gives the length, NOTHING_TO_SAY or LATER.
+   */
+  answer(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    source: Uint8Array,
+    sourceAt: number,
+    stream: boolean,
+    output: Uint8Array,
+    at: number,
+  ): number {
+    const { query, counters, reply } = this;
+    const rcode = query.read(bytes, start, end);
+    counters.queries++;
+    if (rcode === SILENCE) {
+      counters.ignored++;
+      return NOTHING_TO_SAY;
+    }
+    this.source = source;
+    this.sourceAt = sourceAt;
+    this.stream = stream;
+    reply.begin(source, sourceAt, this.seconds, stream, output, at);
+    if (rcode !== RCODE.NOERROR && rcode !== RCODE.BADVERS) return this.refuse(rcode);
+    if (query.cookieAt >= 0) {
+      if (!isCookie(query.cookieLength)) return this.refuse(RCODE.FORMERR);
+      reply.readCookie();
+    }
+    if (query.subnetAt >= 0 && !readSubnet(query, reply.opt.subnet)) return this.refuse(RCODE.FORMERR);
+    if (rcode === RCODE.BADVERS || query.nameLength === 0) return this.refuse(rcode);
+    return this.answerQuestion();
+  }
+
+  private answerQuestion(): number {
+    const { type, qclass } = this.query;
+    if (qclass !== CLASS_IN) return this.refuse(RCODE.REFUSED);
+    // Transfers are not answered by one message (transfer.ts); by UDP there are none (RFC 5936 §4.2).
+    if (type === QTYPE.AXFR) return this.refuse(this.stream ? RCODE.REFUSED : RCODE.FORMERR);
+    if (type === QTYPE.IXFR && this.stream) return this.refuse(RCODE.REFUSED);
+    if (type === QTYPE.OPT || type === QTYPE.TKEY || type === QTYPE.TSIG) return this.refuse(RCODE.FORMERR);
+    if (type === QTYPE.MAILA || type === QTYPE.MAILB) return this.refuse(RCODE.NOTIMP);
+    const entry = this.deps.book.find(this.query, 0);
+    if (entry === undefined) return this.answerMissing();
+    const isApex = entry.name === entry.zone.apex;
+    // Who asks for changes by UDP is told the newest serial number, and comes by TCP if he has an older one (RFC 1995 §2).
+    if (isApex && (type === TYPE.SOA || type === QTYPE.IXFR)) return this.answerSoa(entry);
+    if (type === QTYPE.ANY && entry.types.length > 0) return this.answerAny();
+    return this.answerType(entry, type);
+  }
+
+  private answerType(entry: Entry, type: number): number {
+    const { book, ask } = this.deps;
+    const shelf = book.shelf(entry, type);
+    if (shelf === undefined) return this.absent(entry, 0, RCODE.NOERROR);
+    let answer = shelf.everywhere;
+    if (answer === undefined) {
+      const place = this.place();
+      answer = shelf.byPlace[place];
+      if (answer === undefined) {
+        answer = ask(entry, shelf, place, this.places.keys[place] ?? '');
+        if (answer === undefined) {
+          this.counters.waited++;
+          return LATER;
+        }
+        book.keep(entry, shelf, place, answer);
+      }
+      if (!answer.scoped) this.reply.opt.scope = 0;
+    }
+    if (!this.mayAnswer(this.query.hashes[0]! ^ type)) return this.limited();
+    this.counters.answered++;
+    return this.reply.copy(answer);
+  }
+
+  /** The number of the asker's place: of the subnet that he asks for, else of himself. */
+  private place(): number {
+    const { source, sourceAt, places, query } = this;
+    const { opt } = this.reply;
+    const { family, bits } = opt.subnet;
+    if (bits > 0) {
+      const place = places.find(query.bytes, query.subnetAt + 4, family, bits);
+      opt.scope = places.scope;
+      return place;
+    }
+    return isMapped(source, sourceAt)
+      ? places.find(source, sourceAt + 12, 4, 32)
+      : places.find(source, sourceAt, 6, 128);
+  }
+
+  /** There is no such name: below which one that there is? */
+  private answerMissing(): number {
+    const { query } = this;
+    for (let label = 1; label <= query.labels; label++) {
+      const entry = this.deps.book.find(query, label);
+      if (entry !== undefined) return this.absent(entry, label, RCODE.NXDOMAIN);
+    }
+    return this.refuse(RCODE.REFUSED);
+  }
+
+  /** NXDOMAIN or NODATA, with the zone's SOA (RFC 2308 §2). The query has the name of `entry` from its label `from` on. */
+  private absent(entry: Entry, from: number, rcode: number): number {
+    if (!this.mayAnswer(KIND.missing)) return this.limited();
+    if (rcode === RCODE.NXDOMAIN) this.counters.nxdomain++;
+    else this.counters.nodata++;
+    const { reply } = this;
+    const end = reply.question();
+    const length = entry.zone.writeSoa(reply.output, reply.at + end, this.apexAt(entry, from), true);
+    reply.head(FLAG.AA, rcode, 0, 1);
+    return reply.close(end + length);
+  }
+
+  private answerSoa(entry: Entry): number {
+    if (!this.mayAnswer(this.query.hashes[0]! ^ TYPE.SOA)) return this.limited();
+    this.counters.answered++;
+    const { reply } = this;
+    const end = reply.question();
+    const length = entry.zone.writeSoa(reply.output, reply.at + end, this.apexAt(entry, 0), false);
+    reply.head(FLAG.AA, RCODE.NOERROR, 1, 0);
+    return reply.close(end + length);
+  }
+
+  private answerAny(): number {
+    if (!this.mayAnswer(this.query.hashes[0]! ^ QTYPE.ANY)) return this.limited();
+    this.counters.answered++;
+    const { reply } = this;
+    const end = reply.question();
+    reply.output.set(HINFO, reply.at + end);
+    reply.head(FLAG.AA, RCODE.NOERROR, 1, 0);
+    return reply.close(end + HINFO.length);
+  }
+
+  /** Where in the query's name the apex begins. */
+  private apexAt({ wire, zone }: Entry, from: number): number {
+    const apexBytes = zone.apex === '' ? 1 : zone.apex.length + 2;
+    return this.query.labelAt[from]! + wire.length - apexBytes;
+  }
+
+  private mayAnswer(kind: number): boolean {
+    if (this.reply.proven || this.limits.rate === 0) return true;
+    this.verdict = this.rate.judge(kind, this.source, this.sourceAt, this.now);
+    return this.verdict === 'send';
+  }
+
+  private limited(): number {
+    if (this.verdict === 'drop') {
+      this.counters.dropped++;
+      return NOTHING_TO_SAY;
+    }
+    this.counters.slipped++;
+    this.reply.question();
+    return this.reply.truncate(0);
+  }
+
+  /** An answer without records; without a question either, when that was not understood. */
+  private refuse(rcode: number): number {
+    if (!this.mayAnswer(KIND.error)) return this.limited();
+    this.counters.count(rcode);
+    // Options that may be malformed are not given back.
+    if (rcode === RCODE.FORMERR) this.query.cookieAt = this.query.subnetAt = -1;
+    const end = this.reply.question();
+    this.reply.head(0, rcode, 0, 0);
+    return this.reply.close(end, rcode);
+  }
+}
