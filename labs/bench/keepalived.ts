@@ -88,6 +88,6 @@ async function move(cell: Cell, client: Role, interval: number): Promise<number>
   cell.cable(server, true);
   // It is a backup again once it has heard the other one: it must not have the VIP any more.
   await poll(`${server} is a backup`, () => !cell.servers[server].ip('-4 address').includes(SHARED_VIP));
-  await new Promise(resolve => setTimeout(resolve, STEADY + 2000 * interval));
+  await new Promise(resolve => setTimeout(resolve, STEADY + 1000 * interval));
   return gap;
 }

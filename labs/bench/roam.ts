@@ -40,8 +40,9 @@ export async function roamFigures({ runs }: { readonly runs: number }): Promise<
     const roams = await roamByCable(lab, vip, runs);
     const stream = await tcp.stop();
     const overlaps = await roamByTwoCables(lab, vip, runs);
-    const raged = await storm(lab);
     const dns = await dnsMoves(lab, apps, runs);
+    await lab.down();
+    const raged = await storm();
     const plain = await keepalivedMoves(runs, 1);
     const eager = await keepalivedMoves(runs, 0.1);
     return [
@@ -126,12 +127,17 @@ function lossless({ alive, sent, returned, wrong, bytes, longestGap }: FlowsStat
   };
 }
 
-/** Sixty servers for two minutes. */
-async function storm(lab: Lab): Promise<StormResult> {
-  const gathered = await Storm.gather(lab, 60);
-  const result = await gathered.rage(120_000);
-  await gathered.stop();
-  return result;
+/** Sixty servers for two minutes, in a lab of their own. */
+async function storm(): Promise<StormResult> {
+  const lab = await bring();
+  try {
+    const gathered = await Storm.gather(lab, 60);
+    const result = await gathered.rage(120_000);
+    await gathered.stop();
+    return result;
+  } finally {
+    await lab.down();
+  }
 }
 
 function stormFigures({ vips, wrong, roams }: StormResult): Figure[] {

@@ -61,7 +61,9 @@ export class Storm {
       'all of them are up',
       async () => {
         const up = await upServices(lab);
-        return members.every(({ name }) => up.has(serviceOf(name))) && up;
+        const missing = members.filter(({ name }) => !up.has(serviceOf(name)));
+        if (missing.length > 0) throw new Error(`${missing.map(({ name }) => name).join(', ')} missing`);
+        return up;
       },
       { timeout: 60_000, interval: 500 },
     );
