@@ -30,7 +30,10 @@ export interface PeerRecord {
   readonly claims: Table<BindingKey, Claim>;
 }
 
-/** A VIP that nobody announces any more, and that still is its last holder's: its lease goes on. */
+/**
+ * Whose a VIP is that nobody announces any more: its last holder's, whose lease goes on. Of a VIP that is this manager's to grant it is
+ * written down as soon as somebody announces it, so that a restart does not forget it (`until`: Infinity).
+ */
 export interface Kept {
   readonly server: ServerId;
   readonly shared: boolean;

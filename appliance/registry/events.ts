@@ -4,6 +4,7 @@
 import type { Address } from '../../sdk/wire/address.ts';
 import type { ServerMessage } from '../../sdk/wire/messages.ts';
 import type { Binding, ManagerId, ServerId } from '../../sdk/wire/model.ts';
+import type { Kept } from './elsewhere.ts';
 import type { LeaseRecord, Reached, Reason, ServerRecord, ServiceKey, SessionId } from './state.ts';
 
 /** What a session's certificate lets it claim; `undefined` anywhere = no limit (plain TCP, when the configuration allows it). */
@@ -20,6 +21,11 @@ export interface Claims {
 
 /** What registers a service. */
 export type ServiceRegistration = Extract<ServerMessage, { type: 'register-service' }>;
+
+/** A VIP of this manager that was a server's at another. */
+export interface KeptVip extends Pick<Kept, 'server' | 'shared'> {
+  readonly vip: Address;
+}
 
 export type Event =
   /** A message of a session; the session exists from its first one. Heartbeats are not passed on. */
@@ -53,6 +59,8 @@ export type Event =
       readonly type: 'restored';
       readonly leases: readonly LeaseRecord[];
       readonly servers: readonly ServerRecord[];
+      /** Whose VIPs were elsewhere; absent = none. */
+      readonly kept?: readonly KeptVip[];
     }
   | HeardEvent
   /** DHCP showed by what a registered server's host is known: hints for peers, at most 4 of 1…32 bytes each. */

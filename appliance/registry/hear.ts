@@ -16,6 +16,7 @@ import {
 } from './elsewhere.ts';
 import type { HeardEvent } from './events.ts';
 import { yieldTo } from './moves.ts';
+import { inPools } from './pool.ts';
 import type { Millis, State } from './state.ts';
 import { Table } from './table.ts';
 
@@ -36,7 +37,7 @@ export function hear(state: State, config: RegistryConfig, now: Millis, event: H
   const news = newsOf(peer, event.bindings);
   const room = config.roaming.bindings - elsewhere.count + gone.length;
   const set = within(peer, news, room);
-  const put = keep(putClaims(elsewhere, peer, set, gone), gone, config, now);
+  const put = keep(putClaims(elsewhere, peer, set, gone), [...set, ...gone], config, now);
   let step: Step = { state: { ...state, elsewhere: put }, decisions: peerDecisions(known, peer) };
   if (set.length < news.length)
     step = also(step, filled(step.state, `${config.roaming.bindings} bindings of other managers are known`));
@@ -139,19 +140,35 @@ function within(peer: PeerRecord, news: readonly Claim[], room: number): readonl
   return news.filter(({ vip, server }) => peer.claims.has(bindingKey(vip, server)) || left-- > 0);
 }
 
-/** VIPs that nobody announces any more are kept for their last holders for the length of a lease; those that are announced again are not. */
-function keep(elsewhere: Elsewhere, gone: readonly Claim[], config: RegistryConfig, now: Millis): Elsewhere {
-  if (gone.length === 0) return elsewhere;
+/** Of VIPs that have changed hands: whose they are, for the length of a lease once nobody announces them any more. */
+function keep(
+  elsewhere: Elsewhere,
+  changed: readonly Claim[],
+  config: RegistryConfig,
+  now: Millis,
+): Elsewhere {
+  if (changed.length === 0) return elsewhere;
   const kept = elsewhere.kept.draft();
-  let size = elsewhere.kept.size;
-  const until = now + config.leaseDuration * 1000;
-  for (const { vip, server, shared } of gone) {
-    if (elsewhere.byVip.has(vip) || size >= config.roaming.bindings) continue;
-    kept.set(vip, { server, shared, until } satisfies Kept);
-    size++;
+  let room = config.roaming.bindings - elsewhere.kept.size;
+  for (const claim of changed) {
+    const { vip } = claim;
+    const announced = elsewhere.byVip.get(vip)?.[0];
+    const known = kept.get(vip);
+    if (announced !== undefined && !isOursToGrant(config, vip)) {
+      kept.delete(vip);
+      continue;
+    }
+    if (known === undefined && room-- <= 0) continue;
+    const { server, shared } = announced ?? claim;
+    const until = announced === undefined ? now + config.leaseDuration * 1000 : Number.POSITIVE_INFINITY;
+    const same = known?.server === server && known.shared === shared && known.until === until;
+    if (!same) kept.set(vip, { server, shared, until } satisfies Kept);
   }
   return { ...elsewhere, kept: kept.done() };
 }
+
+const isOursToGrant = ({ pools, statics }: RegistryConfig, vip: Claim['vip']): boolean =>
+  inPools(pools, vip) || statics.some(entry => entry.vip === vip);
 
 function peerDecisions(known: PeerRecord | undefined, { name, addresses }: PeerRecord): readonly Decision[] {
   if (known !== undefined && !known.silent) return [];

@@ -293,7 +293,7 @@ function isFreeElsewhere(
   asker: { readonly server: ServerId; readonly shared: boolean },
   by: 'leased' | undefined,
 ): boolean {
-  const last = kept.get(vip);
+  const last = byVip.has(vip) ? undefined : kept.get(vip);
   if (last !== undefined && excludes(last, asker)) return false;
   for (const claim of byVip.get(vip) ?? []) {
     if (!excludes(claim, asker)) continue;

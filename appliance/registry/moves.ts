@@ -14,13 +14,7 @@ import { dropServer, putLease } from './update.ts';
 /** Gives way to a claim of another manager, or says that it does not. */
 export function yieldTo(state: State, config: RegistryConfig, now: Millis, claim: Claim): Step {
   const moved = move(state, config, now, claim);
-  const kept = moved.state.elsewhere.kept.has(claim.vip)
-    ? {
-        ...moved.state,
-        elsewhere: { ...moved.state.elsewhere, kept: moved.state.elsewhere.kept.without(claim.vip) },
-      }
-    : moved.state;
-  const settled = settleVip(kept, config, now, claim);
+  const settled = settleVip(moved.state, config, now, claim);
   return { state: settled.state, decisions: [...moved.decisions, ...settled.decisions] };
 }
 

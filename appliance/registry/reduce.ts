@@ -59,7 +59,7 @@ export function take(state: State, config: RegistryConfig, event: Event, now: Mi
         decisions: [],
       };
     case 'restored':
-      return restore(state, event, now);
+      return restore(state, config, event, now);
     case 'heard':
       return hear(state, config, now, event);
     case 'peer-silent':

@@ -1,15 +1,21 @@
 /**
- * After a restart: leases count on from now, and servers keep what they had until they are back or the grace is over. What the
- * kernel and FRR still carry is adopted by the drivers.
+ * After a restart: leases count on from now, also those of VIPs that were elsewhere, and servers keep what they had until they are back
+ * or the grace is over. What the kernel and FRR still carry is adopted by the drivers.
  */
+import type { RegistryConfig } from './config.ts';
 import { UNCHECKED } from './decide.ts';
 import { reason, type Step } from './decision.ts';
-import type { Event } from './events.ts';
+import type { Event, KeptVip } from './events.ts';
 import type { Millis, ServiceRecord, State } from './state.ts';
 import { putLease, putServices } from './update.ts';
 
-export function restore(state: State, stored: Extract<Event, { type: 'restored' }>, now: Millis): Step {
-  let next = state;
+export function restore(
+  state: State,
+  config: RegistryConfig,
+  stored: Extract<Event, { type: 'restored' }>,
+  now: Millis,
+): Step {
+  let next = remember(state, stored.kept ?? [], now + config.leaseDuration * 1000);
   for (const record of stored.leases) {
     next = putLease(next, record.lease.vip, record.lease.server, {
       ...record,
@@ -42,4 +48,11 @@ export function restore(state: State, stored: Extract<Event, { type: 'restored' 
   if (stored.leases.length + stored.servers.length === 0) return { state: next, decisions: [] };
   const sentence = `${stored.leases.length} leases and ${stored.servers.length} servers of before the restart`;
   return { state: next, decisions: [{ kind: 'restored', reason: reason('restored', sentence) }] };
+}
+
+function remember(state: State, list: readonly KeptVip[], until: Millis): State {
+  if (list.length === 0) return state;
+  const kept = state.elsewhere.kept.draft();
+  for (const { vip, server, shared } of list) kept.set(vip, { server, shared, until });
+  return { ...state, elsewhere: { ...state.elsewhere, kept: kept.done() } };
 }

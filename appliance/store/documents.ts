@@ -7,6 +7,7 @@ import type { ManagerId, ServerId, Service } from '../../sdk/wire/model.ts';
 import { decodeRegistration, encodeRegistration } from '../../sdk/wire/registration.ts';
 import { CALM } from '../registry/damping.ts';
 import { UNCHECKED } from '../registry/decide.ts';
+import type { KeptVip } from '../registry/events.ts';
 import { type LeaseRecord, type ServerRecord, type ServiceRecord, serviceKey } from '../registry/state.ts';
 
 /** JSON Schema of every document's properties; `conf` checks it when it reads and when it writes. */
@@ -20,6 +21,7 @@ export const DOCUMENT_SCHEMA = {
       required: ['vip', 'server', 'issuer', 'epoch', 'duration', 'shared', 'service'],
     },
   },
+  kept: { type: 'array', items: { type: 'object', required: ['vip', 'server', 'shared'] } },
   servers: {
     type: 'array',
     items: { type: 'object', required: ['id', 'name', 'addresses', 'epoch', 'services'] },
@@ -63,6 +65,21 @@ export function readLeases(document: unknown): LeaseRecord[] {
       service,
       expires: 0,
     };
+  });
+}
+
+export const keptDocument = (list: Iterable<KeptVip>): object => ({
+  version: 1,
+  kept: [...list].map(({ vip, server, shared }) => ({ vip, server, shared })),
+});
+
+/** The VIPs elsewhere of a document; throws a sentence for an entry that is none. */
+export function readKept(document: unknown): KeptVip[] {
+  const { kept = [] } = document as { kept?: KeptVip[] };
+  return kept.map(({ vip: text, server, shared }) => {
+    const vip = parseAddress(String(text));
+    if (vip === undefined) throw new RangeError(`'${text}' is no VIP`);
+    return { vip, server, shared };
   });
 }
 

@@ -1,11 +1,21 @@
 /**
- * Writes leases and registrations down as they change, and reads them back at the start. Each document holds one part of a table, so
+ * Writes leases and registrations, and whose VIPs are elsewhere, down as they change, and reads them back at the start. Each document holds one part of a table, so
  * that one change writes one small file however many servers there are.
  */
 import type { Clock, Log, Store, Timer } from '../host/ports.ts';
+import type { Kept } from '../registry/elsewhere.ts';
+import type { KeptVip } from '../registry/events.ts';
 import type { LeaseRecord, ServerRecord, State } from '../registry/state.ts';
 import type { Table } from '../registry/table.ts';
-import { leaseDocument, readLeases, readServers, serverDocument, storedAlike } from './documents.ts';
+import {
+  keptDocument,
+  leaseDocument,
+  readKept,
+  readLeases,
+  readServers,
+  serverDocument,
+  storedAlike,
+} from './documents.ts';
 
 const DOCUMENTS = 32;
 /** How long changes are gathered before they are written: until no more have come for so long, but no longer than PATIENCE. */
@@ -18,7 +28,11 @@ const BURST = 100;
 
 export interface Persistence {
   /** What was stored before the start. */
-  load(): { readonly leases: readonly LeaseRecord[]; readonly servers: readonly ServerRecord[] };
+  load(): {
+    readonly leases: readonly LeaseRecord[];
+    readonly servers: readonly ServerRecord[];
+    readonly kept: readonly KeptVip[];
+  };
   /** Takes note of the newest state; it is written within a fraction of a second, within seconds when thousands change. */
   note(state: State): void;
   /** Writes what is not written yet. */
@@ -59,6 +73,12 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
     for (const index of changedDocuments(looked.servers, latest.servers, storedAlike, waits('servers'))) {
       unwritten.set(name('servers', index), () => serverDocument(documentOf(latest.servers, index)));
     }
+    const [before, after] = [looked.elsewhere.kept, latest.elsewhere.kept];
+    for (const index of changedDocuments(before, after, keptAlike, waits('kept'))) {
+      unwritten.set(name('kept', index), () =>
+        keptDocument(entriesOf(latest.elsewhere.kept, index).map(([vip, kept]) => ({ vip, ...kept }))),
+      );
+    }
     looked = latest;
   };
 
@@ -94,9 +114,14 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
     Array.from({ length: DOCUMENTS }, (_, index) => store.read(name(kind, index), decode) ?? []).flat();
 
   return {
-    load: () => ({ leases: read('leases', readLeases), servers: read('servers', readServers) }),
+    load: () => ({
+      leases: read('leases', readLeases),
+      servers: read('servers', readServers),
+      kept: read('kept', readKept),
+    }),
     note(state) {
-      if (state.leases === latest.leases && state.servers === latest.servers) return;
+      const isKept = state.elsewhere.kept === latest.elsewhere.kept;
+      if (state.leases === latest.leases && state.servers === latest.servers && isKept) return;
       latest = state;
       notedAt = clock.now();
       waitsSince ??= notedAt;
@@ -112,6 +137,10 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
 }
 
 const name = (kind: string, index: number): string => `${kind}-${index.toString().padStart(2, '0')}`;
+
+/** By when is not written down. */
+const keptAlike = (one: Kept, other: Kept): boolean =>
+  one.server === other.server && one.shared === other.shared;
 
 const same = <T>(one: T, other: T): boolean => one === other;
 
@@ -147,8 +176,11 @@ function sameShard<K, V>(
   return true;
 }
 
-function documentOf<K extends string, V>(table: Table<K, V>, document: number): V[] {
+function entriesOf<K extends string, V>(table: Table<K, V>, document: number): (readonly [K, V])[] {
   const parts = table.parts();
   const size = parts.length / DOCUMENTS;
-  return parts.slice(document * size, (document + 1) * size).flatMap(shard => [...shard.values()]);
+  return parts.slice(document * size, (document + 1) * size).flatMap(shard => [...shard]);
 }
+
+const documentOf = <K extends string, V>(table: Table<K, V>, document: number): V[] =>
+  entriesOf(table, document).map(([, value]) => value);

@@ -80,7 +80,7 @@ export class Cell {
   /** It starts again with what it had stored, or (`wiped`) with nothing. */
   restart(wiped = false): void {
     if (this.isUp) return;
-    const { leases, servers } = wiped ? this.fresh().state : this.registry.state;
+    const { leases, servers, elsewhere } = wiped ? this.fresh().state : this.registry.state;
     this.registry = this.fresh();
     this.unsureUntil = this.world.now + GRACE + 700;
     this.start();
@@ -88,6 +88,7 @@ export class Cell {
       type: 'restored',
       leases: [...leases.values()].flatMap(holders => [...holders.values()]),
       servers: [...servers.values()],
+      kept: [...elsewhere.kept.entries()].map(([vip, kept]) => ({ vip, ...kept })),
     });
   }
 

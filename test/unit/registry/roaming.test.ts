@@ -223,6 +223,31 @@ test('what is bound elsewhere is not granted, and not for the length of a lease 
   expect(registry.say(1, ask)[0]?.vip).toBe(one);
 });
 
+test('what was elsewhere before a restart is not granted after it, and its holder may have it back', () => {
+  const pool = { family: 4, first: 0x0aff0000n, last: 0x0aff0000n } as const;
+  const [vip, foreign] = [address('10.255.0.0'), address('10.254.0.1')];
+  const before = new Registry({ pools: [pool], leaseDuration: 10 });
+  before.feed(heard([binding(vip, 8, 1), binding(foreign, 9, 1)]));
+  const { kept } = before.state.elsewhere;
+  // Of what is not this manager's to grant nothing need be written down.
+  expect([...kept.keys()]).toEqual([vip]);
+  const list = [...kept.entries()].map(([at, { server, shared }]) => ({ vip: at, server, shared }));
+  const restarted = (): Registry => {
+    const registry = new Registry({ pools: [pool], leaseDuration: 10 });
+    registry.feed({ type: 'restored', leases: [], servers: [], kept: list });
+    return registry;
+  };
+  const registry = restarted();
+  const ask = { type: 'lease-request', family: 4, shared: false, service: 'mcu' } as const;
+  registry.register(1);
+  expect(registry.say(1, ask)[0]?.reason.code).toBe('pool-exhausted');
+  registry.feed({ type: 'tick' }, 10_001);
+  expect(registry.say(1, ask)[0]?.vip).toBe(vip);
+  const other = restarted();
+  present(other, 8, vip, 8, 2);
+  expect(other.state.leases.has(vip)).toBe(true);
+});
+
 test('a lease is taken up against a manager that is silent, not against one that is heard', () => {
   const vip = address('10.255.0.9');
   const registry = new Registry();

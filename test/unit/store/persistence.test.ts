@@ -7,7 +7,9 @@ import type { State } from '../../../appliance/registry/state.ts';
 import { emptyState } from '../../../appliance/registry/update.ts';
 import { DOCUMENT_SCHEMA } from '../../../appliance/store/documents.ts';
 import { createPersistence, type Persistence } from '../../../appliance/store/persistence.ts';
-import { Registry } from '../../support/registry.ts';
+import { address } from '../../../sdk/wire/address.ts';
+import type { ManagerId } from '../../../sdk/wire/model.ts';
+import { Registry, serverId } from '../../support/registry.ts';
 import { recordingLog, VirtualClock } from '../../support/virtual.ts';
 
 let directory: string;
@@ -37,6 +39,27 @@ const plainCheck = () => ({
   expectText: '',
   expectStatus: [0, 0] as const,
   expect: new Uint8Array(0),
+});
+
+test('whose VIPs were elsewhere is stored, and written anew only when it is another’s', () => {
+  const { registry } = served();
+  const [vip, server] = [address('10.255.0.200'), serverId(9)];
+  const hear = (epoch: number) =>
+    registry.feed({
+      ...{ type: 'heard', manager: 'b'.repeat(64) as ManagerId, name: 'b', addresses: [], gone: [] },
+      ...{ bindings: [{ vip, server, epoch, shared: false, hosts: [] }], complete: true },
+    });
+  hear(1);
+  const persistence = open();
+  persistence.note(registry.state);
+  persistence.flush();
+  expect(open().load().kept).toEqual([{ vip, server, shared: false }]);
+  const [document] = readdirSync(directory).filter(name => name.startsWith('kept-'));
+  const { mtimeNs } = statSync(join(directory, document!), { bigint: true });
+  hear(2);
+  persistence.note(registry.state);
+  persistence.flush();
+  expect(statSync(join(directory, document!), { bigint: true }).mtimeNs).toBe(mtimeNs);
 });
 
 test('what is stored comes back as it was', () => {
