@@ -166,9 +166,13 @@ function routeOf(
 ): number | undefined {
   const up = services.filter(isUp);
   if (state.stopping || up.length === 0) return undefined;
-  const carried = (farm: Farm): boolean =>
-    farm.members.some(member => member.accepts) && isCarried(state.reached.farms.get(farm.key));
-  const ready = up.some(record => !isBalanced(record)) || [...farms.values()].some(carried);
+  const carried = (farm: Farm): boolean => isCarried(state.reached.farms.get(farm.key));
+  const accepting = [...farms.values()].filter(farm => farm.members.some(member => member.accepts));
+  // Clients of a server that came from elsewhere have flows to all of its ports: those that are not carried yet would be reset here.
+  const arriving = !state.reached.routes.has(vip) && up.some(record => hasMoved(state, record));
+  if (arriving && (services.some(record => awaited(state, record)) || !accepting.every(carried)))
+    return undefined;
+  const ready = up.some(record => !isBalanced(record)) || accepting.some(carried);
   // Those that were up before a restart count, though nobody has checked them again: a metric that drops and rises moves clients.
   return ready
     ? config.metric(
@@ -177,6 +181,14 @@ function routeOf(
       )
     : undefined;
 }
+
+/** Servers raise their epoch with each manager they go to. */
+const hasMoved = (state: State, { server }: ServiceRecord): boolean =>
+  (state.servers.get(server)?.epoch ?? 0) > 1;
+
+/** Its first check here has not ended. */
+const awaited = (state: State, record: ServiceRecord): boolean =>
+  record.state === 'pending' && hasMoved(state, record);
 
 const isCarried = (members: number | undefined): boolean => members !== undefined && members > 0;
 

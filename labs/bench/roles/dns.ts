@@ -1,5 +1,5 @@
 /**
- * A DNS server of ours with a zone made for measuring: node bench-dns.mjs PORT WORKERS NAMES PLACES RATE. `hN.bench.cell` has one A record;
+ * A DNS server of ours with a zone made for measuring: node bench-dns.mjs ADDRESS PORT WORKERS NAMES PLACES RATE. `hN.bench.cell` has one A record;
  * with places, each /24 of 10.0.0.0/8 up to their number has answers of its own. Says `ready` when it answers; ends with its input.
  */
 import { isMainThread } from 'node:worker_threads';
@@ -51,9 +51,10 @@ function benchView(names: number, places: number): View {
 }
 
 async function main(): Promise<void> {
-  const [port = 53, workers = 1, names = 1000, places = 0, rate = 0] = process.argv.slice(2).map(Number);
+  const [at = '::', ...numbers] = process.argv.slice(2);
+  const [port = 53, workers = 1, names = 1000, places = 0, rate = 0] = numbers.map(Number);
   const options = {
-    addresses: [address('0.0.0.0')],
+    addresses: [address(at)],
     port,
     limits: { rate, slip: 2 },
     secrets: [createRandom().bytes(16)],
