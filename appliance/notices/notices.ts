@@ -4,6 +4,7 @@
  */
 import { WireError } from '../../sdk/wire/errors.ts';
 import { decodeNotice, REPAIR_SIZE } from '../../sdk/wire/notices.ts';
+import { sameBytes } from '../notifier/alike.ts';
 import { Counters } from '../notifier/counters.ts';
 import { Notifier } from '../notifier/notifier.ts';
 import { openCarrier } from './carrier.ts';
@@ -37,7 +38,8 @@ export async function createNotices(options: NoticesOptions): Promise<Notices> {
     try {
       const message = decodeNotice(bytes);
       if (message.type !== 'repair') halves.receiver.hear(message, bytes, address);
-      else if (!isOwn(message.certificate, certificate))
+      // Our own question to everybody comes back to us.
+      else if (!sameBytes(message.certificate, certificate))
         halves.notifier.repair(message, bytes, address, port);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
@@ -70,7 +72,3 @@ export async function createNotices(options: NoticesOptions): Promise<Notices> {
     },
   };
 }
-
-/** Our own question to everybody comes back to us. */
-const isOwn = (one: Uint8Array, other: Uint8Array): boolean =>
-  one.length === other.length && one.every((byte, index) => byte === other[index]);

@@ -125,7 +125,8 @@ export class Receiver {
 
   /** The key that must have signed it; undefined when that cannot be known yet, or is not to be trusted. */
   private keyFor(peer: Peer | undefined, message: Message, from: Address): Uint8Array | undefined {
-    if (message.type === 'refresh' && message.certificate !== undefined)
+    // Only in an answer: a certificate costs more to look at than to send.
+    if (message.type === 'refresh' && message.nonce !== undefined && message.certificate !== undefined)
       return this.keyOf(message.manager, message.certificate, from);
     if (peer !== undefined) return peer.publicKey;
     this.challenge(message, from);

@@ -324,6 +324,35 @@ describe('too much', () => {
     expect(a.believes(b)).toHaveLength(40);
   });
 
+  test('certificates that nobody asked for are not looked at, and lead to few questions', async () => {
+    const world = virtualWorld();
+    let looked = 0;
+    const judge = {
+      judge(der: Uint8Array) {
+        looked++;
+        return trust().judge(der);
+      },
+    };
+    const a = await new Manager(world, 'a', '10.0.0.1').start();
+    const b = await new Manager(world, 'b', '10.0.0.2').start({}, { judge });
+    await world.clock.advance(500);
+    const mallory = await stranger(world);
+    const forger = newSigner();
+    looked = 0;
+    for (let count = 0; count < 1000; count++) {
+      const { boot, change, ...speaker } = notice(forger.id);
+      const certificate = new Uint8Array(400).fill(count);
+      const told = { boot, change, beat: count + 1, validity: 3000, entries: 0, gone: false, certificate };
+      mallory.send(signed({ ...speaker, ...told, type: 'refresh' } as NoticeMessage, forger), b);
+    }
+    await world.clock.advance(50);
+    expect(looked).toBe(0);
+    expect(b.notices.counters()['limit-strangers']).toBeGreaterThan(900);
+    a.announce([binding(1)]);
+    await world.clock.advance(20_000);
+    expect([b.believes(a), b.silent.size]).toEqual([wanted([1]), 0]);
+  });
+
   test('a flood of forged notices costs a bounded number of verifications', async () => {
     const { world, a, b } = await pair();
     await world.clock.advance(500);
