@@ -47,6 +47,7 @@ const programs = [
   ['labs/bench/fleet.ts', 'dist/bench-fleet.mjs'],
   ['labs/bench/etcd.ts', 'dist/bench-etcd.mjs'],
   ['labs/bench/floor.ts', 'dist/bench-floor.mjs'],
+  ['labs/bench/least.ts', 'dist/bench-least.mjs'],
   ['labs/bench/route-floor.ts', 'dist/bench-route-floor.mjs'],
   ...['server', 'client', 'flows'].map(role => [`labs/bench/roles/${role}.ts`, `dist/bench-${role}.mjs`]),
   ...['caller', 'flows', 'handshake', 'mcu', 'multicast', 'named', 'stream', 'web'].map(app => [

@@ -5,7 +5,11 @@
  * Ours holds a connection to each server, which is how it notices at once that one is gone. So the peer is etcd with a connection to
  * each server, as agents of 10,000 machines would have; beside it stands etcd with 64 connections that all servers share, which no
  * 10,000 machines could, but which says what it can do. The floor is a Node server that takes the same connections, gives the same bytes
- * and does nothing else: what it takes, no manager on Node can save.
+ * and does nothing else: what it takes, no manager on Node can save. The least is one that reads every message, too, writes each service
+ * down and has the kernel take it up, and decides nothing (least.ts).
+ *
+ * etcd runs on all cores, ours decides on one; so the CPU time that both take stands beside the rate, which it does not say. Sessions are
+ * plain TCP, as etcd's are: with TLS the handshakes would be nearly all that is measured.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,6 +29,8 @@ export interface ScaleOptions {
 
 interface Measured extends FleetResult {
   readonly memory: number;
+  /** CPU time of all threads, s, until all was registered and the single changes made. */
+  readonly cpu: number;
 }
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -47,13 +53,15 @@ export async function scaleFigures({
   const theirs: Measured[] = [];
   const shared: Measured[] = [];
   const floor: Measured[] = [];
+  const least: Measured[] = [];
   for (let run = 0; run < runs; run++) {
     ours.push(await measure(startManager, 'bench-fleet.mjs', fleet));
     const peer = (own: boolean): Promise<Measured> =>
       measure(startEtcd, 'bench-etcd.mjs', { ...fleet, port: 2379, own } satisfies EtcdOptions);
     theirs.push(await peer(true));
     shared.push(await peer(false));
-    floor.push(await measure(startFloor, 'bench-fleet.mjs', { ...fleet, changes: 0 }));
+    floor.push(await measure(startBare('floor'), 'bench-fleet.mjs', { ...fleet, changes: 0 }));
+    least.push(await measure(startBare('least'), 'bench-fleet.mjs', { ...fleet, changes: 0 }));
   }
   const rate = (all: readonly Measured[]): number[] =>
     all.map(({ registerMs }) => (servers * services * 1000) / registerMs);
@@ -66,10 +74,13 @@ export async function scaleFigures({
   const bare = (what: (all: readonly Measured[]) => number[]): Figure['beside'] => [
     ...beside(what),
     { name: 'the floor: a bare Node server', sample: sample(what(floor)) },
+    { name: 'the least: read, written down and in the kernel, nothing decided', sample: sample(what(least)) },
   ];
   const title = `${servers} servers, ${servers * services} services`;
   const rates = ratios(rate(ours), rate(theirs));
   const memories = ratios(memory(ours), memory(theirs));
+  const cpu = (all: readonly Measured[]): number[] => all.map(one => one.cpu);
+  const cpus = ratios(cpu(ours), cpu(theirs));
   const changes = sample(change(ours));
   return [
     {
@@ -89,6 +100,15 @@ export async function scaleFigures({
       ratio: memories,
       goal: 'less than the peer with as many connections',
       met: memories.median < 1,
+    },
+    {
+      name: `${title}: CPU time of all cores`,
+      unit: 's',
+      ours: sample(cpu(ours)),
+      beside: bare(cpu),
+      ratio: cpus,
+      goal: 'less than the peer with as many connections',
+      met: cpus.median < 1,
     },
     {
       name: `${title}: one change in effect`,
@@ -113,11 +133,16 @@ async function measure(
   try {
     const namespace = network.namespace('scale');
     const server = await start(namespace, directory);
+    const before = cpuSeconds(server.pid);
     const generator = namespace.spawn(process.execPath, [join(here, program), JSON.stringify(options)]);
     // The generator lives on with its connections, so that what is measured is a manager at work.
     const line = await firstLine(generator);
     const result = JSON.parse(line) as FleetResult;
-    return { ...result, memory: residentMegabytes(server.pid) };
+    return {
+      ...result,
+      memory: residentMegabytes(server.pid),
+      cpu: cpuSeconds(server.pid) - before,
+    };
   } finally {
     await network.dispose();
     rmSync(directory, { recursive: true, force: true });
@@ -159,11 +184,14 @@ const startManager: Start = async (namespace, directory) => {
   return manager;
 };
 
-const startFloor: Start = async namespace => {
-  const floor = namespace.spawn(process.execPath, [join(here, 'bench-floor.mjs'), '9746']);
-  await poll('the bare server is ready', () => floor.stderr().includes('ready'));
-  return floor;
-};
+const startBare =
+  (which: 'floor' | 'least'): Start =>
+  async (namespace, directory) => {
+    const program = join(here, `bench-${which}.mjs`);
+    const bare = namespace.spawn(process.execPath, [program, '9746', join(directory, 'lines')]);
+    await poll('the bare server is ready', () => bare.stderr().includes('ready'));
+    return bare;
+  };
 
 const startEtcd: Start = async (namespace, directory) => {
   const etcd = namespace.spawn('etcd', [
@@ -185,6 +213,16 @@ const startEtcd: Start = async (namespace, directory) => {
   );
   return etcd;
 };
+
+/** CPU time of a process, in s: user and system, of all threads (proc_pid_stat(5), in ticks of 10 ms). */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
+}
 
 /** Resident memory of a process (`ip netns exec` becomes the program), in MB. */
 const residentMegabytes = (pid: number): number =>
