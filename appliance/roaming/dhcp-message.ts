@@ -42,7 +42,7 @@ export interface DhcpMessage {
   readonly xid: number;
   /** htype, then chaddr: the form of RFC 2132 §9.14's default client identifier. */
   readonly hardware: Uint8Array;
-  /** Option 61, as it came. */
+  /** Option 61, as it came; none that is longer than one option holds. */
   readonly client: Uint8Array | undefined;
   /** Option 12, printable ASCII only; '' when there is none. */
   readonly name: string;
@@ -95,7 +95,7 @@ export function decodeDhcp(bytes: Uint8Array): DhcpMessage | DhcpFault {
     fromServer: op === 2,
     xid: readU32(bytes, 4),
     hardware: Uint8Array.of(bytes[1]!, ...bytes.subarray(28, 28 + hlen)),
-    client: client !== undefined && client.length >= 2 ? client : undefined,
+    client: client !== undefined && client.length >= 2 && client.length <= 255 ? client : undefined,
     name: printable(options.get(OPTION.host)),
     current: unicast(bytes.subarray(12, 16)),
     given: unicast(bytes.subarray(16, 20)),

@@ -19,6 +19,8 @@ const LOOK: Millis = 1000;
 /** A server's health is hastened no more often. */
 const HASTEN_PAUSE: Millis = 1000;
 const MOST_HASTENED = 1024;
+/** Hosts of which it is remembered, for people, what was done about them. */
+const MOST_HINTED = 2048;
 
 /** An unasked invitation, ready to go. */
 export interface Invitation {
@@ -125,16 +127,19 @@ class Room implements Roaming {
     for (const tap of this.taps) tap.update(this.present.get(tap.name));
     this.view.expire(clock.now());
     this.noteHosts(clock.now());
-    if (this.hinted.size > 2 * MOST_HASTENED) this.hinted.clear();
     this.timer = clock.after('roaming-look', LOOK, () => this.look());
   }
 
   /** Servers register after their hosts were seen, and hosts are seen after their servers have registered: so it is looked at again and again. */
   private noteHosts(now: Millis): void {
     const { known, seen } = this.options;
-    for (const host of this.view.list(now)) {
-      const server = host.state === 'bound' && host.address !== undefined && known.serverAt(host.address);
-      if (!server || !known.isRegistered(server, host.address!)) continue;
+    // An address is whose lease was granted last: two that both claim it would be told of again and again.
+    const holders = new Map<Address, Host>();
+    for (const host of this.view.list(now))
+      if (host.state === 'bound' && host.address !== undefined) holders.set(host.address, host);
+    for (const [address, host] of holders) {
+      const server = known.serverAt(address);
+      if (server === undefined || !known.isRegistered(server, address)) continue;
       const identifiers = identifiersOf(host);
       const before = new Set(known.hostsOf(server).map(hex));
       if (!identifiers.every(identifier => before.has(hex(identifier)))) seen(server, identifiers);
@@ -153,6 +158,7 @@ class Room implements Roaming {
     const sighting = this.view.observe(message, link, clock.now());
     if (sighting === undefined) return;
     for (const hint of hintsOf(sighting, known)) {
+      if (this.hinted.size >= MOST_HINTED) this.hinted.clear();
       this.hinted.set(sighting.host.key, hint);
       this.follow(hint);
     }
@@ -189,7 +195,9 @@ class Room implements Roaming {
       if (!this.sendOnLink(host, address, invitation)) invitation.send();
     };
     const rank = host.state === 'bound' ? 1 : 0;
-    const begun = this.invitations.begin(address, rank, send, () => known.isRegistered(server, address));
+    const begun = this.invitations.begin({ server, address, rank }, send, () =>
+      known.isRegistered(server, address),
+    );
     if (begun === 'under-way' || begun === 'too-many') {
       hints[`invitation-${begun}`]++;
       return;

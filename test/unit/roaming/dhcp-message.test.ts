@@ -53,6 +53,19 @@ test('an option in parts is one (RFC 3396), over the overloaded fields too, file
   expect(decoded(bytes).name).toBe('abc');
 });
 
+test('a client identifier in parts is no longer than one option could be', () => {
+  const client = (length: number) =>
+    decoded(
+      dhcpBytes('request', {
+        more: [
+          [61, Array(200).fill(7)],
+          [61, Array(length).fill(7)],
+        ],
+      }),
+    ).client?.length;
+  expect([client(55), client(56)]).toEqual([255, undefined]);
+});
+
 test('a name holds nothing that a terminal would obey', () => {
   expect(decoded(dhcpBytes('discover', { name: '\u001b[2Jweb 1\n' })).name).toBe('[2Jweb1');
 });

@@ -151,6 +151,22 @@ test('by what the host of a server is known is told once, whichever came first',
   expect(seen.length).toBe(1);
 });
 
+test('of two hosts that both show the address of a server, the last is told of, and once', async () => {
+  register(WEB2, A);
+  hear('ack', { given: A, mac: '02:00:00:00:09:08', lease: 600 });
+  hear('ack', { given: A, mac: '02:00:00:00:09:09', lease: 600 });
+  await world.clock.advance(1000);
+  hosts = [Buffer.from('01020000000909', 'hex')];
+  await world.clock.advance(5000);
+  expect(seen).toEqual(['bb 01020000000909']);
+});
+
+test('a host that shows up at one address after the other is not invited at all of them', async () => {
+  for (let last = 1; last <= 200; last++) hear('ack', { given: `10.1.0.${last}`, relay: '10.7.0.1' });
+  await world.clock.advance(5);
+  expect([routed, room.counters.hints['invitation-too-many']]).toEqual([4, 196]);
+});
+
 test('what was done is seen per host', async () => {
   hear('ack', { given: A, name: 'web1' });
   hear('discover', { mac: '02:00:00:00:09:09' });
