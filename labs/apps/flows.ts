@@ -2,7 +2,7 @@
  * Long-lived TCP connections that must survive: node flows.mjs --to ADDRESS[:PORT] [--count 10] [--interval 100] [--size 0]. Each
  * sends a numbered line every interval, filled up to `size` bytes, and expects the same bytes back, in order. Prints a line of JSON
  * when all are established, and one with what was lost when it ends (SIGTERM, SIGINT), once all that was sent has come back or
- * has had 5 s to.
+ * has had 5 s to. A connection that is lost is told of by a line of its own.
  */
 import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -72,7 +72,9 @@ function open(): Flow {
     }
   });
   const lose = (reason: string): void => {
-    flow.lost ||= reason;
+    if (flow.lost !== '') return;
+    flow.lost = reason;
+    console.log(JSON.stringify({ event: 'lost', reason, at: performance.timeOrigin + performance.now() }));
   };
   socket.on('error', error => lose((error as NodeJS.ErrnoException).code ?? error.message));
   socket.on('close', () => lose('closed'));

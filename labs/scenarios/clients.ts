@@ -129,9 +129,22 @@ export class Flows {
     return new Flows(running, established);
   }
 
+  /** Why connections were lost so far, if any were. */
+  get lost(): readonly string[] {
+    const lines = this.#running.stdout.split('\n').slice(0, -1);
+    return lines
+      .map(line => JSON.parse(line) as { readonly event: string; readonly reason: string })
+      .flatMap(({ event, reason }) => (event === 'lost' ? [reason] : []));
+  }
+
   async stop(): Promise<FlowsState> {
     this.#running.kill('SIGTERM');
-    return JSON.parse((await this.#running.line()) ?? '{}') as FlowsState;
+    for (;;) {
+      const said = JSON.parse((await this.#running.line()) ?? '{}') as FlowsState & {
+        readonly event?: string;
+      };
+      if (said.event !== 'lost') return said;
+    }
   }
 }
 

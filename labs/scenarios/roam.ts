@@ -184,6 +184,7 @@ class Journey {
       await pause(300);
       const { longestGap, sent, answered } = await stream.stop();
       check(row.vip === this.#vip, `its VIP is ${row.vip} now`);
+      check(this.#tcp.lost.length === 0, `the TCP stream was lost: ${this.#tcp.lost.join()}`);
       return {
         ...figuresOf(roamed),
         'longest gap of UDP ms': longestGap.ms,
