@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Decision } from '../../../appliance/registry/decision.ts';
 import { Table } from '../../../appliance/registry/table.ts';
+import type { Address } from '../../../sdk/wire/address.ts';
 import { Registry, serverId, service } from '../../support/registry.ts';
 
 const told = (decisions: readonly Decision[]): string[] =>
@@ -29,6 +30,37 @@ describe('order, up', () => {
     registry.serve(2);
     expect(told(registry.verdict(2, 'pass'))).toEqual([]);
     expect(told(registry.reachFarms())).toEqual(['up']);
+  });
+
+  /** Two services of one VIP, of a server with that epoch; the first one passes its check. */
+  const half = (epoch: number): { readonly registry: Registry; readonly vip: Address } => {
+    const registry = new Registry();
+    registry.register(1, epoch);
+    const lease = { type: 'lease-request', family: 4, shared: true, service: 'www.mission' } as const;
+    const vip = registry.say(1, lease)[0]!.vip!;
+    registry.offer(1, vip);
+    registry.offer(1, vip, { id: 2, ports: [{ first: 7, last: 7 }], protocol: 'echo' });
+    registry.verdict(1, 'pass');
+    registry.reachFarms();
+    return { registry, vip };
+  };
+
+  test('a server that came from elsewhere has flows to all of its ports: no route before each is carried', () => {
+    const { registry, vip } = half(2);
+    const routed = (): boolean => registry.derived.wanted.routing.routes.has(vip);
+    expect(routed()).toBe(false);
+    registry.verdict(1, 'pass', 2);
+    expect(routed()).toBe(false);
+    registry.reachFarms();
+    expect(routed()).toBe(true);
+  });
+
+  test('neither does one of them that is down hold it up, nor is a server that only boots held up', () => {
+    const { registry, vip } = half(2);
+    registry.verdict(1, 'fail', 2);
+    expect(registry.derived.wanted.routing.routes.has(vip)).toBe(true);
+    const booted = half(1);
+    expect(booted.registry.derived.wanted.routing.routes.has(booted.vip)).toBe(true);
   });
 
   test('nothing is told of a service before its first check', () => {
