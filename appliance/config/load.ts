@@ -24,6 +24,10 @@ const read = createReader<Raw>(schema, {
     sentence: text => `'${text}' is no range: write 10.1.0.100-10.1.0.199`,
   },
   address: { takes: text => parseAddress(text) !== undefined, sentence: noAddress },
+  group: {
+    takes: text => /^(22[4-9]|23\d)\.|^ff/.test(parseAddress(text) ?? ''),
+    sentence: text => `'${text}' is no multicast group: take one of 239.0.0.0/8 or ff00::/8`,
+  },
   ipv4: { takes: text => parseAddress(text)?.includes('.') === true, sentence: noAddress },
 });
 
@@ -38,6 +42,13 @@ export function loadConfig(
   const faults = tlsFaults(raw, mend).map(({ path, sentence }) => at(path, sentence));
   if (raw.damping.reuse >= raw.damping.suppress)
     faults.push(at('/damping', "'reuse' must be below 'suppress'"));
+  for (const [index, { interface: name }] of raw.dhcp.entries()) {
+    const first = raw.dhcp.findIndex(cell => cell.interface === name);
+    if (first < index)
+      faults.push(
+        at(`/dhcp/${index}/interface`, `'${name}' is served by /dhcp/${first} already: take one of them out`),
+      );
+  }
   return faults.length > 0 ? { faults } : { config: finish(raw) };
 }
 

@@ -65,6 +65,16 @@ describe('a fault names the line, the value and the mend', () => {
       /must be address:port/,
     ],
     [
+      'two DHCP servers on one link',
+      '{"name": "a", "plain": true, "pools": ["10.0.0.1"], "dhcp": [\n{"interface": "eth1", "range": "10.1.0.5-10.1.0.9"},\n{"interface": "eth1", "range": "10.1.0.15-10.1.0.19"}]}',
+      /^f:3: \/dhcp\/1\/interface: 'eth1' is served by \/dhcp\/0 already: take/,
+    ],
+    [
+      'a group that is none',
+      '{"name": "a", "plain": true, "pools": ["10.0.0.1"], "notices": {\n"groups": ["ff05::1", "10.0.0.1"]}}',
+      /^f:2: \/notices\/groups\/1: '10.0.0.1' is no multicast group: take/,
+    ],
+    [
       'damping that never ends',
       '{"name": "a", "plain": true, "pools": ["10.0.0.1"], "damping": {"reuse": 9000}}',
       /'reuse' must be below 'suppress'/,
