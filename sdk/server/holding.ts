@@ -49,6 +49,7 @@ export class Holding {
   private requests: Requests | undefined;
   private timers: Timer[] = [];
   private refusals = 0;
+  private contested = false;
 
   constructor(plan: LeasePlan, ports: HoldingPorts) {
     this.plan = plan;
@@ -69,8 +70,21 @@ export class Holding {
   /** The connection is gone; what is held stays held. */
   release(): void {
     this.requests = undefined;
+    this.contested = false;
     this.registered.clear();
     for (const timer of this.timers.splice(0)) timer.cancel();
+  }
+
+  /** Whether this manager refuses a VIP that another still serves, and any other would do. */
+  get isChangeable(): boolean {
+    return this.contested && this.plan.vip === undefined;
+  }
+
+  /** The other one is left: what was refused is asked for again now, and given up if need be. */
+  settle(): void {
+    if (!this.contested) return;
+    for (const timer of this.timers.splice(0)) timer.cancel();
+    this.request(this.lease?.vip);
   }
 
   /** The manager has taken the lease back: the VIP goes, and another is asked for, or the same one again later. */
@@ -114,7 +128,9 @@ export class Holding {
       { type: 'lease-request', ...(vip && { vip }), family, shared, service },
       (reply: Reply) => {
         if (reply.type === 'lease') return this.granted(reply.lease);
-        const passing = reply.type === 'refused' && (PASSING.has(reply.code) || !this.ports.mayLose());
+        const refused = reply.type === 'refused' && !PASSING.has(reply.code);
+        this.contested = refused && !this.ports.mayLose();
+        const passing = reply.type === 'refused' && (!refused || this.contested);
         // The VIP of a former lease is not to be had again: it must go before another one comes.
         if (this.lease !== undefined && !passing) this.lose(this.lease);
         if (vip !== undefined && this.plan.vip === undefined && !passing) return this.request(undefined);

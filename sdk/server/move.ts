@@ -15,6 +15,8 @@ export interface MovePorts {
   readonly clock: Clock;
   /** Whether the service should be served at all. */
   readonly serves: (service: number) => boolean;
+  /** Whether the new one would serve at another VIP, and that is as good. */
+  readonly isChangeable: () => boolean;
   /** The new one serves what the former does. */
   readonly onDone: () => void;
   /** The former is gone before that. */
@@ -89,7 +91,7 @@ export class Move {
     const served = this.served();
     const lacking = this.lacking();
     this.end();
-    if (lacking.length < served.length) this.ports.onDone();
+    if (lacking.length < served.length || this.ports.isChangeable()) this.ports.onDone();
     else this.ports.onFruitless(`${this.to.to.address} brought nothing up within ${LONGEST / 1000} s`);
   }
 }

@@ -281,14 +281,17 @@ export class Session {
     const move = new Move(from, to, {
       clock: this.ports.clock,
       serves: id => this.holdings.some(holding => holding.has(id) && holding.serves(id)),
+      isChangeable: () => this.holdings.some(holding => holding.isChangeable),
       onDone: () => {
         this.move = undefined;
         from.leave();
+        for (const holding of this.holdings) holding.settle();
         this.tell(to, move.withheld);
         this.moved(from.to, to.to, true);
       },
       onBroken: () => {
         this.move = undefined;
+        for (const holding of this.holdings) holding.settle();
         this.tell(to, move.withheld);
         this.moved(from.to, to.to, false);
       },

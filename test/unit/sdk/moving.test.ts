@@ -94,8 +94,8 @@ describe('make before break', () => {
     expect([registration.state, b.connections, b.connected]).toEqual(['registered', 1, true]);
   });
 
-  it('stays where it is served when the new manager brings nothing up, and does not lose its VIP to a refusal', async () => {
-    const { clock, a, b, news, go, registration } = await scene();
+  it('stays where it is served when the new manager takes its VIP not up, and keeps it', async () => {
+    const { clock, a, b, news, go, registration } = await scene({ services: [{ ...web, vip: VIP }] });
     b.override = message =>
       'transaction' in message && /^lease-re/.test(message.type)
         ? [{ type: 'refused', transaction: message.transaction, code: 'not-permitted', sentence: '' }]
@@ -106,6 +106,38 @@ describe('make before break', () => {
     expect([registration.state, registration.manager, a.connected]).toEqual(['registered', A, true]);
     expect(a.of('deregister')).toEqual([]);
     expect(news().filter(entry => /lease lost|service 1 (?!up)/.test(entry))).toEqual([]);
+  });
+
+  it('stays where it is served when the new manager brings nothing up', async () => {
+    const { clock, a, b, news, go, registration } = await scene();
+    holdingUp(b);
+    go(B);
+    await clock.runUntil(() => b.of('deregister').length === 1);
+    expect([registration.manager, a.connected, a.of('deregister').length]).toEqual([A, true, 0]);
+    expect(news()).not.toContain('service 1 pending');
+  });
+
+  it('takes another VIP, where any will do, once it is clear that the new manager does not take up the one it has', async () => {
+    const { clock, a, b, news, go, registration } = await scene();
+    const other = address('10.99.0.8');
+    b.override = message =>
+      message.type === 'lease-renew' || (message.type === 'lease-request' && message.vip === VIP)
+        ? [{ type: 'refused', transaction: message.transaction, code: 'not-permitted', sentence: '' }]
+        : message.type === 'lease-request'
+          ? [
+              {
+                type: 'lease',
+                transaction: message.transaction,
+                lease: leaseOf(other, { server: registration.server }),
+              },
+            ]
+          : undefined;
+    go(B);
+    await clock.advance(9900);
+    expect([a.connected, news().some(entry => entry.includes('lost'))]).toEqual([true, false]);
+    await clock.runUntil(() => news().includes('service 1 up'));
+    expect(news()).toContain(`lease granted ${other}`);
+    expect(a.of('deregister').length).toBe(1);
   });
 
   it('is back with the former manager when the new one is lost before it serves', async () => {
