@@ -23,7 +23,7 @@ export function part(
   return next;
 }
 
-/** The partings without this server's: it is here (again), or its flows end with it. */
+/** The partings without this server's: its flows end with it. */
 export function unpart({ partings }: State, server: ServerRecord): State['partings'] {
   if (partings.size === 0) return partings;
   const draft = partings.draft();

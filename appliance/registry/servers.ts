@@ -10,7 +10,7 @@ import { type Decision, reason, refused, type Step } from './decision.ts';
 import { nameOf, newestOf } from './elsewhere.ts';
 import type { Claims } from './events.ts';
 import { presentLease } from './leases.ts';
-import { part, unpart } from './partings.ts';
+import { part } from './partings.ts';
 import { permitsVip } from './permits.ts';
 import { rejudge } from './services.ts';
 import type { Millis, Reason, ServerRecord, SessionId, State } from './state.ts';
@@ -90,7 +90,6 @@ export function registerServer(
       id,
     ),
     lost: state.lost.without(id),
-    partings: before === undefined ? state.partings : unpart(state, before),
   };
   for (const lease of message.leases)
     if (permitsVip(claims, lease.vip) === undefined) next = presentLease(next, config, now, server, lease);

@@ -346,14 +346,6 @@ test('who stops ends its flows, also after it was silent a moment ago; its lease
   expect(registry.derived.wanted.dataplane.partings.size).toBe(0);
 });
 
-test('who is back from a silence is here: what it withdraws then is cut', () => {
-  const { registry } = serving();
-  const silent = { code: 'heartbeat', sentence: '' };
-  registry.feed({ type: 'session-ended', session: sessionOf(1), reason: silent });
-  registry.register(1);
-  expect(registry.derived.wanted.dataplane.partings.size).toBe(0);
-});
-
 test('who leaves for another manager keeps its flows, and its lease', () => {
   const { registry, vip } = serving();
   registry.say(1, { type: 'deregister', elsewhere: true });
