@@ -5,7 +5,7 @@
 import { addressOf, calls, EAGAIN, errno, MSG_DONTWAIT } from './datagram-calls.ts';
 
 /** Datagrams a system call. */
-export const BATCH = 64;
+const BATCH = 64;
 
 /** What takes part in an exchange of datagrams. All its functions run to the end at once. */
 export interface DatagramHandler {
@@ -106,7 +106,7 @@ export class DatagramBatch {
       source[10] = source[11] = 0xff;
       for (let byte = 0; byte < 4; byte++) source[12 + byte] = this.names[name + 4 + byte]!;
     }
-    this.clearInterface(index);
+    if (received.controlLength(index) > 0) this.clearInterface(index);
     const length = handler.answer(input, start, end, source, sourceAt, output, index * OUT_BYTES);
     if (length < 0)
       this.keep(fd, index, input.subarray(start, end), source.subarray(sourceAt, sourceAt + 16));

@@ -52,7 +52,11 @@ const SO_REUSEPORT = 15;
 const SO_RCVBUFFORCE = 33;
 const IPPROTO_IP = 0;
 const IP_PKTINFO = 8;
+const IP_MTU_DISCOVER = 10;
 const IPPROTO_IPV6 = 41;
+const IPV6_MTU_DISCOVER = 23;
+/** No fragments, whatever an ICMP message of anybody's says of the path (RFC 9715 §3.1). */
+const PMTUDISC_PROBE = 3;
 const IPV6_V6ONLY = 26;
 const IPV6_RECVPKTINFO = 49;
 
@@ -60,8 +64,8 @@ const IPV6_RECVPKTINFO = 49;
 const RECEIVE_BYTES = 4 << 20;
 
 /**
- * A UDP socket that shares its port with others like it (SO_REUSEPORT) and is told where each datagram was sent to. `::` takes IPv4,
- * too. Throws when it cannot be bound.
+ * A UDP socket that shares its port with others like it (SO_REUSEPORT); of all addresses, it is told which of them each datagram was
+ * sent to. `::` takes IPv4, too. Throws when it cannot be bound.
  */
 export function openShared(at: Address, port: number): number {
   const family = familyOf(at) === 4 ? AF_INET : AF_INET6;
@@ -70,11 +74,12 @@ export function openShared(at: Address, port: number): number {
   option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
   option(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BYTES);
   option(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES);
-  if (family === AF_INET) option(fd, IPPROTO_IP, IP_PKTINFO, 1);
-  else {
-    option(fd, IPPROTO_IPV6, IPV6_V6ONLY, at === '::' ? 0 : 1);
-    option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-  }
+  if (family === AF_INET6) option(fd, IPPROTO_IPV6, IPV6_V6ONLY, at === '::' ? 0 : 1);
+  option(fd, IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE);
+  if (family === AF_INET6) option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE);
+  // An answer from a socket with an address of its own can only come from that, and is cheaper.
+  if (at === '0.0.0.0') option(fd, IPPROTO_IP, IP_PKTINFO, 1);
+  if (at === '::') option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
   const name = Buffer.alloc(family === AF_INET ? 16 : 28);
   name.writeUInt16LE(family, 0);
   name.writeUInt16BE(port, 2);

@@ -3,7 +3,7 @@
  * when the wake-up descriptor (eventfd(2)) says so, and so is the end.
  */
 import type { Address } from '../../sdk/wire/address.ts';
-import { BATCH, DatagramBatch, type DatagramHandler } from './datagram-batch.ts';
+import { DatagramBatch, type DatagramHandler } from './datagram-batch.ts';
 import { calls, failure, openShared } from './datagram-calls.ts';
 
 export interface DatagramLoopOptions {
@@ -49,7 +49,8 @@ export function runDatagramLoop(options: DatagramLoopOptions): void {
       for (const [index, fd] of sockets.entries()) {
         if (!ready(index)) continue;
         let turns = 0;
-        while (batch.turn(fd) === BATCH && ++turns < TURNS);
+        // While one is under way others come: to ask again is cheaper than to wait and be told.
+        while (batch.turn(fd) > 0 && ++turns < TURNS);
       }
     }
   } finally {

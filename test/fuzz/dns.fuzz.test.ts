@@ -1,0 +1,153 @@
+/** Whatever comes, by UDP or TCP: nothing throws, nothing grows, every answer is a message, and nobody gets much more than they sent. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { startDns } from '../../appliance/dns/server.ts';
+import { STREAM_LIMITS } from '../../appliance/dns/streams.ts';
+import { address, parsePrefix } from '../../sdk/wire/address.ts';
+import { decodeDns, dnsQuery, subnetOption } from '../support/dns.ts';
+import { virtualWorld } from '../support/virtual.ts';
+import { OPTIONS, startDesk, view } from '../unit/dns/support.ts';
+
+const VIEW = view(
+  {
+    'www.cell': ['A 10.0.0.1', 'AAAA fd00::1', 'east: A 10.1.1.1'],
+    '_sip._udp.cell': ['SRV 0 10 5060 www.cell', 'SRV 10 10 5060 b.deep.cell'],
+    'b.deep.cell': ['A 10.0.0.2', 'TXT some words'],
+    'alias.cell': ['CNAME www.cell'],
+    'many.cell': Array.from({ length: 100 }, (_, index) => `A 10.0.1.${index}`),
+  },
+  { topology: { '10.1.0.0/16': 'east', 'fd01::/32': 'east' } },
+);
+const NAMES = [
+  'www.cell',
+  'WWW.cell',
+  '_sip._udp.cell',
+  'b.deep.cell',
+  'deep.cell',
+  'alias.cell',
+  'many.cell',
+  'cell',
+  '',
+  'x.cell',
+  'a.b.c.d.test',
+];
+
+const cookie = fc.uint8Array({ minLength: 8, maxLength: 8 });
+const option = fc.oneof(
+  fc.constantFrom(subnetOption('10.1.0.0', 16), subnetOption('fd01::', 48), [3, new Uint8Array(0)] as const),
+  cookie.map(data => [10, data] as const),
+  fc.tuple(fc.constantFrom(3, 8, 10, 12, 100), fc.uint8Array({ maxLength: 48 })),
+);
+const good = fc
+  .record({
+    name: fc.constantFrom(...NAMES),
+    type: fc.oneof(fc.constantFrom(1, 2, 5, 6, 16, 28, 33, 251, 252, 255), fc.nat(0xffff)),
+    flags: fc.constantFrom(0, 0x0100, 0x0100, 0x2800, 0x2000, 0x8000),
+    edns: fc.option(
+      fc.record({
+        size: fc.constantFrom(0, 512, 1232, 4096, 65535),
+        version: fc.constantFrom(0, 0, 0, 1),
+        flags: fc.constantFrom(0, 0x8000, 0xffff),
+        options: fc.array(option, { maxLength: 3 }),
+      }),
+      { nil: undefined },
+    ),
+  })
+  .map(({ name, type, flags, edns }) => dnsQuery(name, type, { flags, edns }));
+
+/** Good bytes with some of them changed, cut or followed by others; as they are; or noise. */
+const query = fc.oneof(
+  { arbitrary: good, weight: 3 },
+  { arbitrary: fc.uint8Array({ maxLength: 600 }), weight: 1 },
+  {
+    arbitrary: fc
+      .tuple(
+        good,
+        fc.array(fc.tuple(fc.nat(120), fc.nat(255)), { maxLength: 4 }),
+        fc.option(fc.nat(120), { nil: undefined }),
+        fc.uint8Array({ maxLength: 40 }),
+      )
+      .map(([bytes, changes, cut, more]) => {
+        const changed = Uint8Array.from([...bytes, ...more]);
+        for (const [at, value] of changes) if (at < changed.length) changed[at] = value;
+        return changed.subarray(0, cut ?? changed.length);
+      }),
+    weight: 3,
+  },
+);
+const source = fc.constantFrom('10.1.0.9', '192.0.2.1', 'fd01::1', 'fe80::1');
+
+test('datagrams', () => {
+  const { raw, desk, publish } = startDesk({ nsid: new Uint8Array(64).fill(65) });
+  publish(VIEW);
+  const codes = new Set<number>();
+  fc.assert(
+    fc.property(query, source, (bytes, from) => {
+      const answer = raw(bytes, from);
+      if (answer === undefined) {
+        expect(bytes.length < 12 || bytes[2]! >= 0x80).toBe(true);
+        return;
+      }
+      const message = decodeDns(answer);
+      codes.add(message.rcode);
+      expect([message.flags.qr, message.id]).toEqual([true, (bytes[0]! << 8) | bytes[1]!]);
+      // RFC 7873: these have proved nothing. With IP and UDP headers on both sides.
+      expect(answer.length + 28).toBeLessThan(2 * (bytes.length + 28));
+      if (message.question !== undefined) {
+        const { length } = message.question.name;
+        expect(Buffer.from(answer.subarray(12, 12 + length))).toEqual(
+          Buffer.from(bytes.subarray(12, 12 + length)),
+        );
+      }
+    }),
+    { numRuns: 20_000 },
+  );
+  expect([...codes].sort((one, other) => one - other)).toEqual([0, 1, 3, 4, 5, 16, 23]);
+  // Only what is there is kept: of each name, a shelf for each type and place.
+  expect(desk.book.answers).toBeLessThan(60);
+  expect(desk.book.size).toBe(8);
+});
+
+test('streams', async () => {
+  const world = virtualWorld();
+  const { clock, random, log } = world;
+  const server = await startDns(
+    { clock, random, log, net: world.network.host('server', '10.0.0.1').net, seconds: () => 0 },
+    {
+      ...OPTIONS,
+      ...{ addresses: [address('10.0.0.1')], port: 53, workers: 0, notify: [], serial: 0 },
+      transfers: [parsePrefix('10.0.0.0/8')!],
+    },
+  );
+  server.publish(VIEW);
+  const host = world.network.host('client', '10.0.0.7');
+  let answered = 0;
+  const run = async (messages: readonly Uint8Array[], cut: number): Promise<void> => {
+    let closed = false;
+    const stream = host.net.connect(
+      { address: address('10.0.0.1'), port: 53 },
+      {
+        onData: bytes => {
+          answered += bytes.length;
+        },
+        onClose: () => {
+          closed = true;
+        },
+      },
+    );
+    await clock.advance(5);
+    const bytes = Uint8Array.from(
+      messages.flatMap(message => [message.length >> 8, message.length & 255, ...message]),
+    );
+    stream.write(bytes.subarray(0, cut));
+    await clock.advance(5);
+    if (!closed) stream.write(bytes.subarray(cut));
+    await clock.advance(5);
+    if (!closed) stream.destroy();
+  };
+  await fc.assert(fc.asyncProperty(fc.array(query, { maxLength: 8 }), fc.nat(300), run), { numRuns: 800 });
+  await clock.advance(STREAM_LIMITS.idle + 1000);
+  expect(server.connections).toBe(0);
+  expect(answered).toBeGreaterThan(10_000);
+  await server.close();
+});
