@@ -155,7 +155,7 @@ function stormFigures({ vips, wrong, roams }: StormResult): Figure[] {
         { name: 'VIPs', sample: one(vips.length), unit: '' },
         { name: 'roams in two minutes', sample: one(roams), unit: '' },
       ],
-      goal: 'none',
+      goal: wrong.length === 0 ? 'none' : `none, but ${wrong.join('; ')}`,
       met: wrong.length === 0,
     },
     {
