@@ -100,14 +100,12 @@ const peerOf = (event: Heard, known: PeerRecord | undefined, now: Millis): PeerR
 
 /** What the peer had and has no more. */
 function goneOf(peer: PeerRecord, event: Heard): readonly Claim[] {
-  const gone = event.gone
-    .map(({ vip, server }) => peer.claims.get(bindingKey(vip, server)))
-    .filter(claim => claim !== undefined);
-  if (!event.complete) return gone;
-  const all = new Set(event.bindings.map(({ vip, server }) => bindingKey(vip, server)));
-  for (const [key, claim] of peer.claims.entries())
-    if (!all.has(key) && !gone.includes(claim)) gone.push(claim);
-  return gone;
+  if (event.complete) {
+    const all = new Set(event.bindings.map(({ vip, server }) => bindingKey(vip, server)));
+    return [...peer.claims.entries()].flatMap(([key, claim]) => (all.has(key) ? [] : [claim]));
+  }
+  const keys = new Set(event.gone.map(({ vip, server }) => bindingKey(vip, server)));
+  return [...keys].map(key => peer.claims.get(key)).filter(claim => claim !== undefined);
 }
 
 /** What is new or differs from what the peer said before. */
