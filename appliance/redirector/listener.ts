@@ -10,7 +10,8 @@ import { refusal } from './response.ts';
 export const PATIENCE: Millis = 5_000;
 /** After the answer, what still comes is read and dropped for so long, lest a reset overtake the answer (RFC 9112 §9.6). */
 export const LINGER: Millis = 1_000;
-/** Connections of one listener at once, and of one address. */
+/** Connections at once: of all listeners (each has a buffer of LONGEST_HEAD bytes), of one, and of one address there. */
+export const MOST_OF_ALL = 4_096;
 export const MOST_CONNECTIONS = 1_024;
 export const MOST_OF_ONE = 64;
 
@@ -23,26 +24,30 @@ export interface HttpListenerOptions {
   /** What to answer, and what to count it as. */
   readonly answer: (request: HttpRequest) => { readonly outcome: Outcome; readonly bytes: Uint8Array };
   readonly count: (outcome: Outcome) => void;
+  /** Connections of all listeners: the same value for each of them. */
+  readonly crowd: { open: number };
 }
 
 /** Listens on a port that the system chooses. Rejects when it cannot. */
 export async function listenHttp(options: HttpListenerOptions): Promise<Listener> {
-  const { net, address } = options;
+  const { net, address, crowd } = options;
   const streams = new Set<Stream>();
   const perPeer = new Map<Address, number>();
   const listener = await net.listen(
     { address, port: 0 },
     (stream, peer) => {
       const mine = perPeer.get(peer.address) ?? 0;
-      if (streams.size >= MOST_CONNECTIONS || mine >= MOST_OF_ONE) {
+      if (crowd.open >= MOST_OF_ALL || streams.size >= MOST_CONNECTIONS || mine >= MOST_OF_ONE) {
         options.count('limit');
         stream.destroy();
         return { onData() {}, onClose() {} };
       }
       streams.add(stream);
+      crowd.open++;
       perPeer.set(peer.address, mine + 1);
       return serve(stream, options, () => {
         streams.delete(stream);
+        crowd.open--;
         const left = (perPeer.get(peer.address) ?? 1) - 1;
         if (left === 0) perPeer.delete(peer.address);
         else perPeer.set(peer.address, left);

@@ -52,6 +52,7 @@ class Room implements Redirector {
   readonly counters = { redirected: 0, 'nothing-up': 0, malformed: 0, timeout: 0, limit: 0, gone: 0 };
   private readonly options: RedirectorOptions;
   private readonly open = new Map<FarmKey, Redirected>();
+  private readonly crowd = { open: 0 };
   private directory: WantedDirectory = { byVip: Table.empty(), byName: Table.empty() };
   private timer: Timer | undefined;
   private closed = false;
@@ -126,6 +127,7 @@ class Room implements Redirector {
       net,
       clock,
       address,
+      crowd: this.crowd,
       answer: request => this.answer(this.open.get(key)?.farm, request),
       count: outcome => {
         this.counters[outcome]++;

@@ -2,7 +2,13 @@ import { beforeEach, expect, test } from 'vitest';
 import type { Farm, FarmKey, Member, WantedDataplane } from '../../../appliance/desired/wanted.ts';
 import { createPassiveDataplane } from '../../../appliance/reconciler/passive.ts';
 import { choose } from '../../../appliance/redirector/choose.ts';
-import { LINGER, MOST_OF_ONE, PATIENCE } from '../../../appliance/redirector/listener.ts';
+import {
+  LINGER,
+  listenHttp,
+  MOST_OF_ALL,
+  MOST_OF_ONE,
+  PATIENCE,
+} from '../../../appliance/redirector/listener.ts';
 import { createRedirector, type Redirector } from '../../../appliance/redirector/redirector.ts';
 import { Table } from '../../../appliance/registry/table.ts';
 import { type Address, address } from '../../../sdk/wire/address.ts';
@@ -171,6 +177,30 @@ test('one address has no more than its share of connections', async () => {
   await world.clock.advance(1000);
   expect(redirector.counters.limit).toBe(10);
   expect(asked.filter(one => one.ended()).length).toBe(10);
+});
+
+test('all listeners together have no more than there is memory for, and who leaves makes room', async () => {
+  const crowd = { open: MOST_OF_ALL - 1 };
+  const outcomes: string[] = [];
+  const listener = await listenHttp({
+    ...{ net: manager.net, clock: world.clock, address: address('10.1.0.1'), crowd },
+    answer: () => ({ outcome: 'nothing-up', bytes: new Uint8Array(0) }),
+    count: outcome => outcomes.push(outcome),
+  });
+  const connect = () =>
+    client.net.connect(
+      { address: address('10.1.0.1'), port: listener.port },
+      { onOpen() {}, onData() {}, onClose() {} },
+    );
+  const first = connect();
+  await world.clock.advance(10);
+  expect([crowd.open, outcomes]).toEqual([MOST_OF_ALL, []]);
+  connect();
+  await world.clock.advance(10);
+  expect(outcomes).toEqual(['limit']);
+  first.destroy();
+  await world.clock.advance(10);
+  expect([crowd.open, outcomes]).toEqual([MOST_OF_ALL - 1, ['limit', 'gone']]);
 });
 
 test('an address that goes: another is taken, and the data plane asked to follow', async () => {
