@@ -141,8 +141,9 @@ export class DatagramBatch {
     this.controls.copy(control, 0, index * CONTROL_BYTES, (index + 1) * CONTROL_BYTES);
     const sizes = [this.received.nameLength(index), this.received.controlLength(index)] as const;
     this.handler.keep({
-      bytes: bytes.slice(),
-      source: source.slice(),
+      // Not slice: a Buffer's is no copy.
+      bytes: Uint8Array.from(bytes),
+      source: Uint8Array.from(source),
       reply: answer => {
         const output = Buffer.allocUnsafeSlow(Math.max(answer.length, 1));
         output.set(answer);
