@@ -3,47 +3,19 @@
  * manager, registers, claims leases and services, keeps the connection alive, and after a loss does it all again. When the host may
  * be elsewhere it looks for a manager there, and goes over to it: the former one is left once the new one serves (move.ts).
  */
-import type { Clock, Random, Timer } from '../transport/environment.ts';
-import type { Address } from '../wire/address.ts';
+import type { Timer } from '../transport/environment.ts';
 import type { ManagerMessage } from '../wire/messages.ts';
-import type { Lease, Report } from '../wire/model.ts';
+import type { Report } from '../wire/model.ts';
 import { Attachment } from './attachment.ts';
 import { backoff } from './backoff.ts';
-import type { Connection, ConnectionHandlers } from './connection.ts';
-import { Enrolment, type EnrolmentOptions } from './enrolment.ts';
+import { Enrolment } from './enrolment.ts';
 import { type Home, isHome } from './epoch.ts';
-import {
-  type ManagerAddress,
-  type SessionEvent,
-  type SessionState,
-  type StateEvent,
-  sameManager,
-} from './events.ts';
+import { type ManagerAddress, type SessionState, type StateEvent, sameManager } from './events.ts';
 import { Holding } from './holding.ts';
 import type { Memory } from './memory.ts';
 import { Move } from './move.ts';
-import { type Find, Quest } from './quest.ts';
-import type { LeasePlan, ServicePlan } from './service.ts';
-
-export interface SessionPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly connect: (to: ManagerAddress, handlers: ConnectionHandlers) => Connection;
-  /** Where managers may be, best first; looked up for each search. */
-  readonly find: Find;
-  /** This host's unique addresses, best first, as the manager at `to` may reach them; `local`: that of the connection, if it is known. */
-  readonly addresses: (to: ManagerAddress, local: Address | undefined) => readonly Address[];
-  readonly install: (lease: Lease, services: readonly ServicePlan[]) => Promise<void>;
-  readonly emit: (event: SessionEvent) => void;
-  /** For how long this host has been suspended since it booted, ms. */
-  readonly asleep: () => number;
-}
-
-export interface SessionOptions extends EnrolmentOptions {
-  readonly plans: readonly LeasePlan[];
-  /** What an earlier run of this server held. */
-  readonly memory?: Memory | undefined;
-}
+import { Quest } from './quest.ts';
+import type { SessionOptions, SessionPorts } from './session-ports.ts';
 
 /** ms after which a registration counts as having worked. */
 const STEADY = 5000;
