@@ -35,7 +35,7 @@ export function withHeld(
   const [{ manager } = { manager: '' }] = before.size > 0 ? before.values() : after.values();
   let lapses = false;
   for (const name of touched) {
-    const old = names.get(name) ?? { held: [], since: now, lapsed: [] };
+    const old = names.get(name) ?? { held: [], since: now, moved: now, lapsed: [] };
     const others = old.held.filter(held => held.manager !== manager);
     const next = nameOf(old, [...others, ...(additions.get(name) ?? [])], now);
     lapses ||= next.held.length === 0;
@@ -47,7 +47,10 @@ export function withHeld(
 
 /** Whether what is decided by is another. */
 const differs = (one: Held, other: Held): boolean =>
-  one.score !== other.score || one.doubtful !== other.doubtful || one.offer.mode !== other.offer.mode;
+  one.supply.score !== other.supply.score ||
+  one.supply.capacity !== other.supply.capacity ||
+  one.doubtful !== other.doubtful ||
+  one.offer.mode !== other.offer.mode;
 
 function byName(offers: Offers, wanted: ReadonlySet<string>): ReadonlyMap<string, readonly Held[]> {
   const found = new Map<string, Held[]>();
@@ -65,7 +68,13 @@ function nameOf(old: Name, unsorted: readonly Held[], now: Millis): Name {
   const held = [...unsorted].sort(compare);
   const turned = serving(old.held) !== serving(held);
   const since = turned || old.held.length + old.lapsed.length === 0 ? now : old.since;
-  return { held, since, lapsed: held.length > 0 ? [] : old.held.length > 0 ? old.held : old.lapsed };
+  const same = held.length === old.held.length && held.every((one, at) => !differs(one, old.held[at]!));
+  return {
+    held,
+    since,
+    moved: same ? old.moved : now,
+    lapsed: held.length > 0 ? [] : old.held.length > 0 ? old.held : old.lapsed,
+  };
 }
 
 const compare = (one: Held, other: Held): number =>

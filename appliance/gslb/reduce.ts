@@ -6,7 +6,7 @@ import type { Millis } from '../host/ports.ts';
 import type { Heard } from '../notices/heard.ts';
 import { offerKey, offerTag } from '../polls/tag.ts';
 import { withHeld } from './names.ts';
-import { sameUse, settledPath, settledScore } from './settle.ts';
+import { sameUse, settledPath, supplied } from './settle.ts';
 import { DEFAULT_LIMITS, type GslbEvent, type Held, type Site, type View, type ViewLimits } from './view.ts';
 
 type Notice = Extract<Heard, { type: 'heard' }>;
@@ -59,17 +59,16 @@ function heard(view: View, known: Site | undefined, event: Notice, now: Millis, 
     const old = before.get(key);
     const grown = view.count - (known?.offers.size ?? 0) + offers.size;
     if (!offers.has(key) && grown >= limits.offers) refused++;
-    else offers.set(key, heldOf(manager, key, offer, old));
+    else offers.set(key, heldOf(manager, key, offer, old, now));
   }
   const moved = known === undefined || known.name !== name || `${known.addresses}` !== `${addresses}`;
   const next = replace(view, site, offers, now, limits, moved);
   return refused === 0 ? next : { ...next, refused: view.refused + refused };
 }
 
-function heldOf(manager: ManagerId, key: string, offer: Offer, old: Held | undefined): Held {
-  const score = old === undefined ? offer.score : settledScore(old.score, offer.score);
-  const tag = old?.tag ?? offerTag(manager, key);
-  return { manager, key, tag, offer, told: offer.score, score, doubtful: false };
+function heldOf(manager: ManagerId, key: string, offer: Offer, old: Held | undefined, now: Millis): Held {
+  const supply = supplied(old?.supply, offer.score, now, old?.offer.servers !== offer.servers);
+  return { manager, key, tag: old?.tag ?? offerTag(manager, key), offer, supply, doubtful: false };
 }
 
 function polled(view: View, site: Site, event: Polled, now: Millis, limits: ViewLimits): View {
@@ -77,9 +76,11 @@ function polled(view: View, site: Site, event: Polled, now: Millis, limits: View
   let draft: Map<string, Held> | undefined;
   for (const held of site.offers.values()) {
     const told = event.scores.get(held.tag);
-    if (told === undefined || (told === held.told && !held.doubtful)) continue;
+    if (told === undefined) continue;
+    const supply = supplied(held.supply, told, now, false);
+    if (supply === held.supply && !held.doubtful) continue;
     draft ??= new Map(site.offers);
-    draft.set(held.key, { ...held, told, score: settledScore(held.score, told), doubtful: false });
+    draft.set(held.key, { ...held, supply, doubtful: false });
   }
   offers = draft ?? offers;
   const links = event.links?.slice(0, MOST_LINKS) ?? site.links;

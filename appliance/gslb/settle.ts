@@ -2,6 +2,7 @@
  * Which moves of a measurement mean something. What is decided by moves only when they do: so answers, and what was made of them, hold
  * until there is a reason. Two GSLBs that hear the same are never further apart than this.
  */
+import type { Millis } from '../host/ports.ts';
 import type { LinkUse, Path } from './view.ts';
 
 /** Free capacity (score.ts of the registry) moved by so much is another capacity. */
@@ -19,6 +20,56 @@ export const capacityOf = (score: number): number =>
 
 const apart = (one: number, other: number, step: number): boolean =>
   Math.abs(one - other) > step * Math.max(one, other);
+
+/** Time constant of the average by which the trend of a score is seen, and how much of the trend is taken off, in ms. */
+const TREND: Millis = 10_000;
+const AHEAD: Millis = 15_000;
+/** Capacity that is lost counts at once, what is gained by and by: clients that are sent back too soon come all together. */
+const GAIN: Millis = 120_000;
+const LOSS: Millis = 3000;
+/** Less than this is no difference. */
+const STILL = 0.01;
+/** Capacity is never taken for less, in units of weight: a hundredth of an idle server is full. */
+const FULL = 0.5;
+
+/** What can be had of an offer. */
+export interface Supply {
+  /** The newest score that was told. */
+  readonly told: number;
+  /** The score to decide by, and the free capacity, in units of weight. */
+  readonly score: number;
+  readonly capacity: number;
+  /** Free capacity as it was of late; as it is about to be; and when. */
+  readonly slow: number;
+  readonly ahead: number;
+  readonly at: Millis;
+}
+
+/**
+ * After another score was told. A score lags behind the load, for it is made of an average; who goes by it alone sends clients until it
+ * is too late, and takes them away until it is too late. So its trend is taken off, and what is free again is given out slowly.
+ * `fresh`: servers came or went, which is no trend.
+ */
+export function supplied(before: Supply | undefined, told: number, now: Millis, fresh: boolean): Supply {
+  const capacity = Math.max(FULL, capacityOf(told));
+  if (before === undefined || fresh || before.score === 0 || told === 0)
+    return { told, score: told, capacity, slow: capacity, ahead: capacity, at: now };
+  const rests = near(capacity, before.slow) && near(capacity, before.ahead);
+  if (told === before.told && rests) return before;
+  const elapsed = Math.max(0, now - before.at);
+  const slow = before.slow + (capacity - before.slow) * (1 - Math.exp(-elapsed / TREND));
+  const aim = Math.max(FULL, capacity + (capacity - slow) * (AHEAD / TREND));
+  const pace = 1 - Math.exp(-elapsed / (aim > before.ahead ? GAIN : LOSS));
+  const ahead = before.ahead * (aim / before.ahead) ** pace;
+  return {
+    told,
+    score: settledScore(before.score, told),
+    capacity: apart(before.capacity, ahead, CAPACITY_STEP) ? ahead : before.capacity,
+    ...{ slow, ahead, at: now },
+  };
+}
+
+const near = (one: number, other: number): boolean => !apart(one, other, STILL);
 
 /** The score to decide by: the told one if it is another. */
 export function settledScore(before: number, told: number): number {

@@ -6,6 +6,7 @@ import type { ManagerId, Offer } from '../../sdk/wire/model.ts';
 import type { Millis } from '../host/ports.ts';
 import type { Heard } from '../notices/heard.ts';
 import { Table } from '../registry/table.ts';
+import type { Supply } from './settle.ts';
 
 /** A way through the network, as it was measured. */
 export interface Path {
@@ -35,10 +36,8 @@ export interface Held {
   readonly key: string;
   readonly tag: number;
   readonly offer: Offer;
-  /** The newest that was told. */
-  readonly told: number;
-  /** What is decided by: `told`, but for moves that mean nothing (settle.ts). */
-  readonly score: number;
+  /** How well it is served: as it was told, and as it is decided by. */
+  readonly supply: Supply;
   /** The manager is silent, and has not confirmed it since: it is not answered. */
   readonly doubtful: boolean;
 }
@@ -70,6 +69,8 @@ export interface Name {
   readonly held: readonly Held[];
   /** Since who serves it changed, the score left aside. */
   readonly since: Millis;
+  /** Since how well they do changed. */
+  readonly moved: Millis;
   /** What it had when the last of it went; only while `held` is empty. */
   readonly lapsed: readonly Held[];
 }
@@ -125,4 +126,4 @@ export const emptyView = (): View => ({
 });
 
 /** Whether it may be answered: something healthy serves, and that is not yesterday's news. */
-export const serves = (held: Held): boolean => held.score > 0 && !held.doubtful;
+export const serves = (held: Held): boolean => held.supply.score > 0 && !held.doubtful;

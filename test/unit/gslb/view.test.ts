@@ -14,7 +14,9 @@ import { heard, manager, offer, polled, viewAfter } from './world.ts';
 
 /** Who serves the name, by manager's letter, with the score that is decided by. */
 const serving = (view: View, name = 'www.example'): string[] =>
-  (view.names.get(name)?.held ?? []).filter(serves).map(({ manager, score }) => `${manager[0]} ${score}`);
+  (view.names.get(name)?.held ?? [])
+    .filter(serves)
+    .map(({ manager, supply: { score } }) => `${manager[0]} ${score}`);
 
 test('a service is known from its notice on, at each of its managers', () => {
   const view = viewAfter([heard('b', [offer('b')]), heard('a', [offer('a', { score: 750 })])]);
@@ -80,7 +82,7 @@ test('small moves of a score and of a round trip are no change of the view; all 
   const near = viewAfter([polled('a', [[web, 510]], { rtt: 21 })], view);
   expect(near.version).toBe(view.version);
   expect(serving(near)).toEqual(['a 500']);
-  expect(near.names.get('www.example')!.held[0]!.told).toBe(510);
+  expect(near.names.get('www.example')!.held[0]!.supply.told).toBe(510);
   const far = viewAfter([polled('a', [[web, 600]], { rtt: 20 })], near);
   expect(far.version).toBeGreaterThan(near.version);
   expect(serving(far)).toEqual(['a 600']);
@@ -181,5 +183,7 @@ test('names and sites tell of the same offers, and a version stands for one set 
 
 const decided = (view: View): unknown[] =>
   [...view.names.values()]
-    .flatMap(name => name.held.filter(serves).map(({ manager, key, score }) => `${manager} ${key} ${score}`))
+    .flatMap(name =>
+      name.held.filter(serves).map(({ manager, key, supply: { score } }) => `${manager} ${key} ${score}`),
+    )
     .sort();
