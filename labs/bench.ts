@@ -6,6 +6,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { dnsFigures } from './bench/dns.ts';
 import { failoverFigures } from './bench/failover.ts';
 import type { Figure } from './bench/figure.ts';
 import { flowFigures } from './bench/flows.ts';
@@ -32,6 +33,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   throughput: { about: 'forwarding beside plain routing', measure: throughputFigures, runs: 20 },
   roam: { about: 'a server that moves to another cell', measure: roamFigures, runs: 20 },
   responder: { about: 'anycast ARP', measure: responderFigures, runs: 20 },
+  dns: { about: 'answers of the DNS server', measure: dnsFigures, runs: 20 },
   // A run registers 30,000 services, twice.
   scale: { about: '10,000 servers', measure: scaleFigures, runs: 3 },
 };

@@ -49,7 +49,10 @@ const programs = [
   ['labs/bench/floor.ts', 'dist/bench-floor.mjs'],
   ['labs/bench/least.ts', 'dist/bench-least.mjs'],
   ['labs/bench/route-floor.ts', 'dist/bench-route-floor.mjs'],
-  ...['server', 'client', 'flows'].map(role => [`labs/bench/roles/${role}.ts`, `dist/bench-${role}.mjs`]),
+  ...['server', 'client', 'flows', 'dns'].map(role => [
+    `labs/bench/roles/${role}.ts`,
+    `dist/bench-${role}.mjs`,
+  ]),
   ...['caller', 'flows', 'handshake', 'mcu', 'multicast', 'named', 'stream', 'web'].map(app => [
     `labs/apps/${app}.ts`,
     `dist/apps/${app}.mjs`,

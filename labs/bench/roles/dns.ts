@@ -1,5 +1,5 @@
 /**
- * A DNS server of ours with a zone made for measuring: node bench-dns.mjs ADDRESS PORT WORKERS NAMES PLACES RATE. `hN.bench.cell` has one A record;
+ * A DNS server of ours with a zone made for measuring: node bench-dns.mjs ADDRESS PORT WORKERS NAMES PLACES. `hN.bench.cell` has one A record;
  * with places, each /24 of 10.0.0.0/8 up to their number has answers of its own. Says `ready` when it answers; ends with its input.
  */
 import { isMainThread } from 'node:worker_threads';
