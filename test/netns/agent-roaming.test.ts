@@ -49,7 +49,11 @@ const cells = new Map<string, Namespace>();
 
 beforeAll(async () => {
   const options = {
-    ...{ bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'silent',
     packages: 'external',
   } as const;
   const contents =
