@@ -9,7 +9,11 @@ export default defineConfig({
   test: {
     expect: { requireAssertions: true },
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], ...group(0) } },
+      {
+        extends: true,
+        // Each takes ms; the time is for a machine with much else to do.
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, ...group(0) },
+      },
       {
         extends: true,
         test: {
