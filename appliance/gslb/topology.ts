@@ -36,6 +36,8 @@ export interface Located {
 export const SLOTS = 32;
 /** Subnets down to which a prefix is dealt out: by so many bits, but no longer than this. */
 const DEAL = 12;
+/** Subnets that are dealt out in all: what a DNS server looks its clients up in. */
+const MOST_SUBNETS = 1 << 17;
 const FINEST = { 4: 32, 6: 76 } as const;
 /** In a file. */
 const MOST_SITES = 1000;
@@ -43,11 +45,13 @@ const MOST_PREFIXES = 10_000;
 
 export interface Topology {
   readonly sites: ReadonlyMap<string, Place>;
+  /** Prefixes are dealt out in subnets that are longer by so many bits, or fewer. */
+  readonly deal: number;
   /** By length, the longest first. */
   readonly lengths: readonly (readonly [length: number, prefixes: ReadonlyMap<Prefix, string>])[];
 }
 
-export const emptyTopology: Topology = { sites: new Map(), lengths: [] };
+export const emptyTopology: Topology = { sites: new Map(), deal: DEAL, lengths: [] };
 
 /** What is wrong, and where. */
 export interface TopologyFault {
@@ -84,7 +88,9 @@ export function readTopology(
   }
   if (sites.size > MOST_SITES) fault('/sites', `${sites.size} sites, at most ${MOST_SITES}`);
   if (owners.size > MOST_PREFIXES) fault('/sites', `${owners.size} prefixes, at most ${MOST_PREFIXES}`);
-  return faults.length > 0 ? { faults } : { topology: { sites, lengths: byLength(owners) } };
+  return faults.length > 0
+    ? { faults }
+    : { topology: { sites, deal: dealOf(owners.size), lengths: byLength(owners) } };
 }
 
 type Complain = (path: string, sentence: string) => void;
@@ -140,22 +146,22 @@ function byLength(owners: ReadonlyMap<Prefix, string>): Topology['lengths'] {
 const lengthOf = (prefix: Prefix): number => Number(prefix.slice(prefix.indexOf('/') + 1));
 
 /** Where a client is: by the longest prefix that holds it. */
-export function locate({ lengths }: Topology, client: Address): Located {
+export function locate({ lengths, deal }: Topology, client: Address): Located {
   const most = familyOf(client) === 4 ? 32 : 128;
   for (const [length, prefixes] of lengths) {
     if (length > most) continue;
     const prefix = parsePrefix(`${client}/${length}`)!;
     const site = prefixes.get(prefix);
-    if (site !== undefined) return { site, prefix, slot: slotOf(client, prefix) };
+    if (site !== undefined) return { site, prefix, slot: slotOf(client, prefix, deal) };
   }
   const all = parsePrefix(`${client}/0`)!;
-  return { site: undefined, prefix: undefined, slot: slotOf(client, all) };
+  return { site: undefined, prefix: undefined, slot: slotOf(client, all, deal) };
 }
 
 /** The subnets that a prefix is dealt out in, and each one's slot: what a DNS server's own look-up needs, which knows only prefixes. */
-export function* dealt(prefix: Prefix): Iterable<readonly [Prefix, number]> {
+export function* dealt(prefix: Prefix, deal: number): Iterable<readonly [Prefix, number]> {
   const length = lengthOf(prefix);
-  const bits = dealtBits(prefix);
+  const bits = dealtBits(prefix, deal);
   const base = addressBytes(prefix.slice(0, prefix.indexOf('/')) as Address);
   for (let index = 0; index < 2 ** bits; index++) {
     const bytes = Uint8Array.from(base);
@@ -174,15 +180,19 @@ const textOf = (bytes: Uint8Array): string =>
         ),
       )!;
 
-const dealtBits = (prefix: Prefix): number => {
+/** So that all of them together stay within the limit. */
+const dealOf = (prefixes: number): number =>
+  Math.min(DEAL, Math.floor(Math.log2(MOST_SUBNETS / (prefixes + 2))));
+
+const dealtBits = (prefix: Prefix, deal: number): number => {
   const finest = prefix.includes(':') ? FINEST[6] : FINEST[4];
-  return Math.max(0, Math.min(DEAL, finest - lengthOf(prefix)));
+  return Math.max(0, Math.min(deal, finest - lengthOf(prefix)));
 };
 
 /** Which of the subnets of `dealt` the client is in. */
-function slotOf(client: Address, prefix: Prefix): number {
+function slotOf(client: Address, prefix: Prefix, deal: number): number {
   const length = lengthOf(prefix);
-  const bits = dealtBits(prefix);
+  const bits = dealtBits(prefix, deal);
   const bytes = addressBytes(client);
   let index = 0;
   for (let bit = length; bit < length + bits; bit++)

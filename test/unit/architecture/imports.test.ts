@@ -38,6 +38,7 @@ const MAY: Record<string, readonly string[]> = {
   'appliance/polls': ['appliance/responder', 'appliance/registry', 'appliance/pki', 'ports'],
   'appliance/gslb': [
     'appliance/polls',
+    'appliance/dns',
     'appliance/notices',
     'appliance/responder',
     'appliance/registry',

@@ -201,6 +201,7 @@ function topologyOf({ sites }: Scene): Topology {
     [...read.topology.sites].map(([name, place]) => [name.slice(5), { ...place, name: name.slice(5) }]),
   );
   return {
+    ...read.topology,
     sites: named,
     lengths: read.topology.lengths.map(([length, prefixes]) => [
       length,

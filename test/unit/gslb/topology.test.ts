@@ -84,7 +84,7 @@ test('each client has the slot of the subnet that it is dealt to, and neighbours
   for (const text of ['10.1.0.0/24', '10.0.0.0/8', '0.0.0.0/0', 'fd00:1::/64', '192.0.2.53/32']) {
     const prefix = parsePrefix(text)!;
     const topology = read({ a: { clients: [text] } });
-    const subnets = [...dealt(prefix)];
+    const subnets = [...dealt(prefix, topology.deal)];
     expect(subnets.length).toBeLessThanOrEqual(4096);
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.nat(), (noise, pick) => {

@@ -1,0 +1,173 @@
+/** The GSLB as the DNS server sees it: names, records, SRV, who is published when, and that look-ups by prefix and explanations agree. */
+import { expect, test } from 'vitest';
+import { Places } from '../../../appliance/dns/places.ts';
+import type { View as DnsView } from '../../../appliance/dns/view.ts';
+import { Gslb } from '../../../appliance/gslb/gslb.ts';
+import { DEFAULT_POLICY } from '../../../appliance/gslb/policy.ts';
+import { srvLabels } from '../../../appliance/gslb/srv.ts';
+import { readTopology, type Topology } from '../../../appliance/gslb/topology.ts';
+import { DEFAULT_LIMITS } from '../../../appliance/gslb/view.ts';
+import { address, addressBytes, familyOf } from '../../../sdk/wire/address.ts';
+import { recordingLog, VirtualClock } from '../../support/virtual.ts';
+import { heard, manager, offer, polled } from './world.ts';
+
+const topologyOf = (sites: unknown): Topology => {
+  const read = readTopology(JSON.stringify({ sites }));
+  if ('faults' in read) throw new Error(JSON.stringify(read.faults));
+  return read.topology;
+};
+const TOPOLOGY = topologyOf({
+  a: { managers: ['site-a'], clients: ['10.1.0.0/16'] },
+  b: { managers: ['site-b'], clients: ['10.2.0.0/16', '10.1.7.0/24'] },
+  hq: { clients: ['10.0.0.0/8'] },
+});
+
+function scene(topology = TOPOLOGY) {
+  const clock = new VirtualClock();
+  const log = recordingLog();
+  const published: { view: DnsView; changed: readonly string[] | undefined }[] = [];
+  const gslb = new Gslb({
+    ...{ clock, log, zones: [], policies: [], topology, here: 'hq', limits: DEFAULT_LIMITS },
+    publish: (view, changed) => void published.push({ view, changed }),
+  });
+  const answer = (name: string, type: 'A' | 'AAAA' | 'SRV' = 'A', place = 'a#0') =>
+    published.at(-1)!.view.answersFor({ name, type }, place);
+  return { clock, log, gslb, published, answer };
+}
+
+test('a service is in the zone within a few ms of its notice, with a short TTL that grows; it goes as fast', async () => {
+  const { clock, gslb, published, answer } = scene();
+  gslb.take(heard('a', [offer('a')]));
+  await clock.advance(5);
+  expect(published.at(-1)!.view.names.get('www.example')).toEqual(['A']);
+  expect(answer('www.example')).toMatchObject({ ttl: 2, records: [{ type: 'A', address: offer('a').vip }] });
+  await clock.advance(120_000);
+  expect(published.at(-1)!.changed).toContain('www.example');
+  expect(answer('www.example').ttl).toBe(20);
+  gslb.take(heard('a', [], { offersGone: [offer('a')] }));
+  gslb.take(heard('b', [offer('b')]));
+  await clock.advance(5);
+  expect(answer('www.example').records).toEqual([{ type: 'A', address: offer('b').vip }]);
+  gslb.close();
+});
+
+test('a burst of a thousand notices is a few publications', async () => {
+  const { clock, gslb, published } = scene();
+  for (let at = 0; at < 1000; at++) gslb.take(heard('a', [offer('a', { name: `s${at}.example` })]));
+  await clock.advance(10);
+  expect(published.length).toBeLessThan(4);
+  expect(published.at(-1)!.view.names.has('s999.example')).toBe(true);
+  gslb.close();
+});
+
+test('small moves publish nothing', async () => {
+  const { clock, gslb, published } = scene();
+  gslb.take(heard('a', [offer('a')]));
+  gslb.take(polled('a', [[offer('a'), 500]]));
+  await clock.advance(100);
+  const before = published.length;
+  gslb.take(polled('a', [[offer('a'), 502]], { rtt: 10.2 }));
+  await clock.advance(100);
+  expect(published.length).toBe(before);
+  gslb.close();
+});
+
+test('SRV names come of registrations, at the service and at its domain', async () => {
+  const { clock, gslb, published, answer } = scene();
+  const ports = (port: number) => [{ first: port, last: port }];
+  gslb.take(
+    heard('a', [
+      offer('a', { name: 'mcu.example', protocol: 'h323', ports: ports(1720) }),
+      offer('a', { name: 'mcu.example', protocol: 'h323', transport: 'udp', ports: ports(1719) }),
+      offer('a', { name: 'sip.example', protocol: 'sip', transport: 'udp', ports: ports(5060) }),
+    ]),
+  );
+  await clock.advance(5);
+  const { names } = published.at(-1)!.view;
+  for (const name of [
+    '_h323cs._tcp.mcu.example',
+    '_h323ls._udp.example',
+    '_sip._udp.example',
+    '_sip._udp.sip.example',
+  ])
+    expect(names.get(name), name).toEqual(['SRV']);
+  expect(answer('_h323cs._tcp.example', 'SRV').records).toEqual([
+    { type: 'SRV', priority: 0, weight: 500, port: 1720, target: 'mcu.example' },
+  ]);
+  expect(answer('_h323ls._udp.mcu.example', 'SRV').records).toMatchObject([{ port: 1719 }]);
+  expect(srvLabels('a.b', 'tcp')).toEqual([]);
+  gslb.close();
+});
+
+test('a client looked up by prefix gets what is explained for it', async () => {
+  const { clock, gslb, published } = scene();
+  gslb.take(heard('a', [offer('a', { score: 250 })]));
+  gslb.take(heard('b', [offer('b', { score: 900 })]));
+  gslb.take(polled('a', [], { paths: { b: 4 } }));
+  gslb.take(polled('b', [], { paths: { a: 4 } }));
+  await clock.advance(5);
+  const { view } = published.at(-1)!;
+  const places = new Places(view.topology);
+  const sites = new Set<string | undefined>();
+  for (const client of [
+    '10.1.0.5',
+    '10.1.0.6',
+    '10.1.7.9',
+    '10.1.200.77',
+    '10.2.3.4',
+    '10.77.0.1',
+    '192.0.2.7',
+    '::1',
+  ]) {
+    const place = places.keys[find(places, client)]!;
+    const { where, decision } = gslb.explain('www.example', address(client));
+    sites.add(where.site);
+    expect(place, client).toBe(`${where.site ?? ''}#${where.slot}`);
+    expect(view.answersFor({ name: 'www.example', type: 'A' }, place).records).toEqual([
+      { type: 'A', address: decision.ranked[0]!.vip },
+    ]);
+  }
+  expect(sites).toEqual(new Set(['a', 'b', 'hq', undefined]));
+  // A resolver that tells but a part of its client's address.
+  expect(places.keys[find(places, '10.1.5.0', 24)]).toMatch(/^a#/);
+  expect(places.keys[find(places, '10.1.0.0', 16)]).toMatch(/^a#/);
+  gslb.close();
+});
+
+test('another topology and other policies are taken over, and why an answer changed is logged', async () => {
+  const { clock, gslb, published, answer, log } = scene();
+  gslb.take(heard('a', [offer('a')]));
+  gslb.take(heard('b', [offer('b')]));
+  await clock.advance(5);
+  gslb.configure([{ ...DEFAULT_POLICY, override: ['site-b'] }], topologyOf({}));
+  await clock.advance(5);
+  expect(published.at(-1)!.changed).toBeUndefined();
+  expect(answer('www.example', 'A', '#3').records).toEqual([{ type: 'A', address: offer('b').vip }]);
+  gslb.take({ type: 'peer-gone', manager: manager('b') });
+  await clock.advance(5);
+  const said = log.of('answer-changed').at(-1);
+  expect(said?.fields).toMatchObject({ name: 'www.example' });
+  gslb.close();
+});
+
+test('two GSLBs that hear the same in another order answer the same', async () => {
+  const [one, other] = [scene(), scene()];
+  const events = [
+    heard('a', [offer('a', { score: 300 })]),
+    heard('b', [offer('b', { score: 700 })]),
+    heard('c', [offer('c')]),
+  ];
+  for (const event of events) one.gslb.take(event);
+  for (const event of [...events].reverse()) other.gslb.take(event);
+  for (let slot = 0; slot < 32; slot++)
+    for (const site of ['a', 'b', undefined])
+      expect(one.gslb.decideFor('www.example', site, slot).ranked[0]!.vip).toBe(
+        other.gslb.decideFor('www.example', site, slot).ranked[0]!.vip,
+      );
+  one.gslb.close();
+  other.gslb.close();
+  await one.clock.advance(1);
+});
+
+const find = (places: Places, client: string, bits = client.includes(':') ? 128 : 32): number =>
+  places.find(addressBytes(address(client)), 0, familyOf(address(client)), bits);
