@@ -31,9 +31,9 @@ export interface DatagramHandler {
   }): void;
 }
 
-/** Largest query taken whole, and largest answer. */
-const IN_BYTES = 2048;
-const OUT_BYTES = 2048;
+/** Largest query taken whole, and room for the largest answer. */
+const IN_BYTES = 1536;
+const OUT_BYTES = 1280;
 const NAME_BYTES = 28;
 /** A control message with in6_pktinfo (40 bytes), or in_pktinfo (32): both go back as they came, but for the interface. */
 const CONTROL_BYTES = 64;
