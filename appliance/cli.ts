@@ -1,6 +1,8 @@
 /**
  * `bivouac`: one program, its roles and tools as commands.
  */
+import { isMainThread } from 'node:worker_threads';
+
 const COMMANDS = {
   run: [
     'the manager: registers servers, leases VIPs, checks, balances, routes',
@@ -17,6 +19,10 @@ const COMMANDS = {
   show: [
     'what a running manager knows: servers, services, vips, leases, routes, health, events',
     async () => (await import('./commands/show.ts')).show,
+  ],
+  gslb: [
+    'why a client is sent where it is sent',
+    async () => (await import('./commands/gslb.ts')).gslb,
   ],
   'check-config': [
     'look a configuration over without touching the network',
@@ -42,7 +48,8 @@ const usage = (): string =>
   ].join('\n');
 
 const [name = '', ...args] = process.argv.slice(2);
-if (name in COMMANDS) {
+if (!isMainThread) (await import('./commands/dns-worker.ts')).dnsWorker();
+else if (name in COMMANDS) {
   const command = await COMMANDS[name as keyof typeof COMMANDS][1]();
   process.exitCode = await command(args);
 } else {

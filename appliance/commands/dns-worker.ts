@@ -1,5 +1,5 @@
 /**
- * `dns-worker`: not a command for people, but what a thread of the DNS server runs, in the same bundle.
+ * Not a command for people, but what a thread of the DNS server runs, in the same bundle.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Address } from '../../sdk/wire/address.ts';
@@ -17,19 +17,16 @@ export interface DnsWorkerStart extends AnswererOptions {
   readonly port: number;
 }
 
-/** The word by which the bundle knows that it is to be a worker. */
-export const DNS_WORKER = 'dns-worker';
-
-/** How the DNS server starts its workers: threads of the program `program`, told to be one. */
+/** How the DNS server starts its workers: threads of the program `program`, which calls dnsWorker where it is not the main thread. */
 export const dnsWorkers =
   (program: URL, start: DnsWorkerStart): StartWorker =>
   (onMessage, onGone) =>
-    startThread<ToClerk, FromClerk, DnsWorkerStart>(program, [DNS_WORKER], start, onMessage, onGone);
+    startThread<ToClerk, FromClerk, DnsWorkerStart>(program, start, onMessage, onGone);
 
 /** Runs within a thread, until it is told to end. */
 export function dnsWorker(): number {
   const port = parentPort;
-  if (port === null) throw new Error(`${DNS_WORKER} is not a command`);
+  if (port === null) throw new Error('a DNS worker runs in a thread');
   const { start, wake } = workerData as ThreadData<DnsWorkerStart>;
   const clerk = new Clerk(
     {

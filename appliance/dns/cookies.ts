@@ -17,7 +17,11 @@ const LONGEST_COOKIE = 40;
 
 /** Seconds (RFC 9018 §4.3). */
 const OLDEST = 3600;
+const YOUNG = 1800;
 const AHEAD = 300;
+
+/** Bytes before the hash: the client's cookie, version, reserved, seconds. */
+const HEAD = 16;
 
 /** Whether the option's data can be a cookie at all (RFC 7873 §5.2.2). */
 export const isCookie = (length: number): boolean =>
@@ -25,31 +29,36 @@ export const isCookie = (length: number): boolean =>
 
 export class ServerCookies {
   private readonly secrets: readonly Uint8Array[];
-  private readonly input = new Uint8Array(32);
+  private readonly input = new Uint8Array(HEAD + 16);
+  private readonly input4 = this.input.subarray(0, HEAD + 4);
 
   /** Secrets of 16 bytes: cookies are made by the first and accepted by all (RFC 9018 §5). */
   constructor(secrets: readonly Uint8Array[]) {
     this.secrets = secrets;
   }
 
-  /** Whether the option's data bytes[at…at+length) has a cookie that one of the secrets gave to this source, not long before `now`, s. */
-  valid(
+  /**
+   * Whether the option's data bytes[at…at+length) has a cookie that one of the secrets gave to this source, not long before `now`, s;
+   * a young one may be given back as it is (RFC 9018 §4.3).
+   */
+  judge(
     bytes: Uint8Array,
     at: number,
     length: number,
     source: Uint8Array,
     sourceAt: number,
     now: number,
-  ): boolean {
-    if (length !== CLIENT_COOKIE + SERVER_COOKIE) return false;
-    if (bytes[at + 8] !== 1) return false;
-    const made =
-      (bytes[at + 12]! << 24) | (bytes[at + 13]! << 16) | (bytes[at + 14]! << 8) | bytes[at + 15]! | 0;
+  ): 'none' | 'young' | 'old' {
+    if (length !== CLIENT_COOKIE + SERVER_COOKIE || bytes[at + 8] !== 1) return 'none';
+    const made = (bytes[at + 12]! << 24) | (bytes[at + 13]! << 16) | (bytes[at + 14]! << 8) | bytes[at + 15]!;
     // Serial number arithmetic (RFC 1982): both count seconds modulo 2^32.
     const age = ((now | 0) - made) | 0;
-    if (age > OLDEST || age < -AHEAD) return false;
-    const input = this.fill(bytes.subarray(at, at + 16), source, sourceAt);
-    return this.secrets.some(secret => equal(sipHash(secret, input), bytes, at + 16));
+    if (age > OLDEST || age < -AHEAD) return 'none';
+    for (let index = 0; index < HEAD; index++) this.input[index] = bytes[at + index]!;
+    const input = this.withSource(source, sourceAt);
+    const by = this.secrets.findIndex(secret => equal(sipHash(secret, input), bytes, at + HEAD));
+    if (by < 0) return 'none';
+    return by === 0 && age <= YOUNG ? 'young' : 'old';
   }
 
   /** Writes the server's cookie for a client's cookie at bytes[at…] into output[to…]: 16 bytes. */
@@ -62,19 +71,25 @@ export class ServerCookies {
     output: Uint8Array,
     to: number,
   ): void {
-    const head = new Uint8Array(16);
-    head.set(bytes.subarray(at, at + 8));
-    head[8] = 1;
-    new DataView(head.buffer).setUint32(12, now >>> 0);
-    output.set(head.subarray(8), to);
-    output.set(sipHash(this.secrets[0]!, this.fill(head, source, sourceAt)), to + 8);
+    const { input } = this;
+    for (let index = 0; index < CLIENT_COOKIE; index++) input[index] = bytes[at + index]!;
+    input[8] = 1;
+    input[9] = input[10] = input[11] = 0;
+    for (let index = 0; index < 4; index++) input[12 + index] = now >>> (24 - 8 * index);
+    const hash = sipHash(this.secrets[0]!, this.withSource(source, sourceAt));
+    for (let index = 0; index < 8; index++) {
+      output[to + index] = input[8 + index]!;
+      output[to + 8 + index] = hash[index]!;
+    }
   }
 
-  private fill(head: Uint8Array, source: Uint8Array, sourceAt: number): Uint8Array {
-    this.input.set(head);
+  /** What is hashed: its head is there, the address follows. */
+  private withSource(source: Uint8Array, sourceAt: number): Uint8Array {
     const four = isMapped(source, sourceAt);
-    this.input.set(source.subarray(sourceAt + (four ? 12 : 0), sourceAt + 16), 16);
-    return this.input.subarray(0, four ? 20 : 32);
+    const skipped = four ? 12 : 0;
+    for (let index = skipped; index < 16; index++)
+      this.input[HEAD + index - skipped] = source[sourceAt + index]!;
+    return four ? this.input4 : this.input;
   }
 }
 

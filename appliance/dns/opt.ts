@@ -17,6 +17,8 @@ export class OptWriter {
   scope = 0;
   /** Left out first when room is short. */
   nsidWanted = true;
+  /** The query's cookie is given back as it is. */
+  private young = false;
   private readonly cookies: ServerCookies;
   private readonly nsid: Uint8Array;
 
@@ -30,11 +32,15 @@ export class OptWriter {
     this.subnet.bits = 0;
     this.scope = 0;
     this.nsidWanted = true;
+    this.young = false;
   }
 
   /** Whether the query's cookie proves its source. */
   readCookie(query: Query, source: Uint8Array, sourceAt: number, now: number): boolean {
-    return this.cookies.valid(query.bytes, query.cookieAt, query.cookieLength, source, sourceAt, now);
+    const { bytes, cookieAt, cookieLength } = query;
+    const verdict = this.cookies.judge(bytes, cookieAt, cookieLength, source, sourceAt, now);
+    this.young = verdict === 'young';
+    return verdict !== 'none';
   }
 
   /** Bytes that `write` will write. */
@@ -81,10 +87,10 @@ export class OptWriter {
     }
     if (query.cookieAt >= 0) {
       next = option(output, next, OPTION.COOKIE, CLIENT_COOKIE + SERVER_COOKIE);
-      for (let index = 0; index < CLIENT_COOKIE; index++)
-        output[next + index] = query.bytes[query.cookieAt + index]!;
+      const same = CLIENT_COOKIE + (this.young ? SERVER_COOKIE : 0);
+      for (let index = 0; index < same; index++) output[next + index] = query.bytes[query.cookieAt + index]!;
       next += CLIENT_COOKIE;
-      this.cookies.write(query.bytes, query.cookieAt, source, sourceAt, now, output, next);
+      if (!this.young) this.cookies.write(query.bytes, query.cookieAt, source, sourceAt, now, output, next);
       next += SERVER_COOKIE;
     }
     const data = next - at - OPT_BYTES;

@@ -22,19 +22,18 @@ const END = 'end';
 const READY = 'ready';
 
 /**
- * Starts a program as a thread, with `args` as its command line; resolves when it says that it is ready, rejects when it ends before.
+ * Starts a program as a thread; resolves when it says that it is ready, rejects when it ends before.
  * `onGone` comes once if it ends later without being told to.
  */
 export function startThread<To, From, Start>(
   program: URL,
-  args: readonly string[],
   start: Start,
   onMessage: (message: From) => void,
   onGone: (reason: string) => void,
 ): Promise<Thread<To>> {
   const wake = openWake();
   const data: ThreadData<Start> = { start, wake: wake.fd };
-  const worker = new Worker(program, { argv: [...args], workerData: data });
+  const worker = new Worker(program, { workerData: data });
   let reason = 'it ended';
   let stopping = false;
   let ready = false;

@@ -46,7 +46,24 @@ test.each([
   ],
 ])('%s may use the cookie of the RFC', (source, secret, cookie, now) => {
   const cookies = new ServerCookies([new Uint8Array(16), bytes(secret)]);
-  const valid = (at: number, from = source) => cookies.valid(bytes(cookie), 0, 24, sourceBytes(from), 0, at);
-  expect(valid(now)).toBe(true);
-  expect([valid(now + 7200), valid(now - 7200), valid(now, '192.0.2.1')]).toEqual([false, false, false]);
+  const valid = (at: number, from = source) => cookies.judge(bytes(cookie), 0, 24, sourceBytes(from), 0, at);
+  expect(valid(now)).toBe('old');
+  expect([valid(now + 7200), valid(now - 7200), valid(now, '192.0.2.1')]).toEqual(['none', 'none', 'none']);
+});
+
+test('a young one is given back as it is, one that grows old is renewed', () => {
+  const cookies = new ServerCookies([new Uint8Array(16).fill(1)]);
+  const source = sourceBytes('192.0.2.1');
+  const whole = new Uint8Array(24);
+  cookies.write(whole, 0, source, 0, 1000, whole, 8);
+  const at = (now: number): string => cookies.judge(whole, 0, 24, source, 0, now);
+  expect([at(1000), at(700), at(2800), at(2801), at(4600), at(4601), at(699)]).toEqual([
+    'young',
+    'young',
+    'young',
+    'old',
+    'old',
+    'none',
+    'none',
+  ]);
 });
