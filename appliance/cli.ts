@@ -20,10 +20,7 @@ const COMMANDS = {
     'what a running manager knows: servers, services, vips, leases, routes, health, events',
     async () => (await import('./commands/show.ts')).show,
   ],
-  gslb: [
-    'why a client is sent where it is sent',
-    async () => (await import('./commands/gslb.ts')).gslb,
-  ],
+  gslb: ['why a client is sent where it is sent', async () => (await import('./commands/gslb.ts')).gslb],
   'check-config': [
     'look a configuration over without touching the network',
     async () => (await import('./commands/check-config.ts')).checkConfig,

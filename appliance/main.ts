@@ -9,6 +9,7 @@ import { capabilities } from './dataplane/capabilities.ts';
 import { metricFor } from './desired/metric.ts';
 import type { Wanted, WantedDataplane, WantedRoutes } from './desired/wanted.ts';
 import { dataplaneDriver, routeSettings, routingDriver } from './drivers.ts';
+import { createGslbRole, type GslbRole } from './gslb-role.ts';
 import { createProbes } from './health/probes.ts';
 import { createHealth } from './health/scheduler.ts';
 import type { Clock, Signer } from './host/ports.ts';
@@ -29,6 +30,7 @@ import type { Reached } from './registry/state.ts';
 import { emptyState } from './registry/update.ts';
 import { createResponder } from './responder/responder.ts';
 import { rulesOf } from './rules.ts';
+import { createScouts } from './scouts.ts';
 import { createLeaseSignatures } from './sessions/lease-signatures.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createPersistence } from './store/persistence.ts';
@@ -78,6 +80,8 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     emit(event) {
       loop.dispatch(event);
       cell.heard(event);
+      scouts.heard(event);
+      role?.heard(event);
     },
   });
   const leases = createLeaseSignatures(signer, host.verify, log, () => mission.trust);
@@ -147,6 +151,13 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     onReached: reached => loop.dispatch({ type: 'reached', routes: reached }),
     onProblems: problems => watch.note('routing', problems),
   });
+  const scouts = createScouts({
+    ...{ host, signer, links: config.links },
+    trust: () => mission.trust,
+    certificate: () => mission.certificate,
+    state: () => loop.state,
+    offers: () => loop.derived.wanted.notices.offers,
+  });
   const responder = await createResponder({
     clock,
     random,
@@ -159,6 +170,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       journal.note(decision);
       logDecision(log, decision);
     },
+    onOther: (bytes, source, send) => scouts.receive(bytes, source, send),
     config: {
       manager: signer.id,
       name: config.name,
@@ -181,18 +193,25 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     onProblems: problems => watch.note('dhcp', problems),
   });
 
+  const role: GslbRole | undefined =
+    config.gslb &&
+    (await createGslbRole({
+      ...{ host, signer, mission, config: { ...config, gslb: config.gslb }, topology: secrets.topology },
+    }));
+
   const hand = (wanted: Wanted): void => {
     health.set(wanted.checks);
     // Routes that go do so before the data plane takes its milliseconds.
     if (carried) routing.want(wanted.routing);
     dataplane.want(wanted.dataplane);
     mission.announce(wanted.notices);
+    role?.own(wanted.notices.offers);
     redirector.setDirectory(wanted.directory);
     responder.setDirectory(wanted.directory);
     responder.setArp(wanted.arp);
   };
 
-  const local = await listenLocal(net, config.operator.socket, async (view): Promise<Sight> => {
+  const local = await listenLocal(net, config.operator.socket, async (view, about): Promise<Sight> => {
     const asked = ROUTED.has(view) ? frr : undefined;
     const [status, conflicts] = await Promise.all([asked?.status(), asked?.conflicts()]);
     return {
@@ -204,6 +223,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       peers: mission.peers(),
       hosts: cell.roaming?.hosts() ?? [],
       conflicts: responder.conflicts(),
+      gslb: role?.sight(about),
       routing: status && { ...status, conflicts: conflicts ?? [] },
     };
   });
@@ -263,6 +283,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
         await routing.replace(routes);
       }
       cell.set(config);
+      if (config.gslb !== undefined) role?.reload(config.gslb, read.topology);
       const ruled = rules();
       loop.configure(ruled);
       sessions.pace(wish => heartbeatOf(ruled.registry, wish, loop.state.servers.size));
@@ -286,6 +307,8 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       await (config.stop === 'withdraw' ? within(clock, STOP_STEP, dataplane.release()) : dataplane.detach());
       await cell.close();
       mission.close(config.stop === 'withdraw');
+      scouts.close();
+      await role?.close();
       responder.close();
       redirector.close();
       local.close();

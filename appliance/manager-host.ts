@@ -4,10 +4,13 @@
 import type { ManagerId, ServerId } from '../sdk/wire/model.ts';
 import type { Driver } from './desired/driver.ts';
 import type { WantedDataplane } from './desired/wanted.ts';
+import type { GslbRoleOptions } from './gslb-role.ts';
 import type { Host, Http, OpenVty, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
 import type { MissionHost } from './mission.ts';
 import type { Reached } from './registry/state.ts';
 import type { RouteSocket } from './routing/route-batch.ts';
+
+type GslbHost = Required<GslbRoleOptions['host']>;
 
 /** The operating system as the manager needs it, and who the manager is in its mission. */
 export interface ManagerHost extends Host {
@@ -29,6 +32,9 @@ export interface ManagerHost extends Host {
   readonly inspectorOf: MissionHost['inspectorOf'];
   readonly derOf: MissionHost['derOf'];
   readonly secrets: Secrets;
+  /** As the role of a GSLB needs them. */
+  readonly seconds?: GslbHost['seconds'];
+  readonly dnsWorkers?: GslbHost['dnsWorkers'];
 }
 
 /** What the files that the configuration names hold. */
@@ -38,4 +44,6 @@ export interface Secrets {
   readonly revoked: ReadonlySet<string>;
   /** The OSPF key. */
   readonly ospfKey: string | undefined;
+  /** The GSLB's topology; absent: none. */
+  readonly topology?: string | undefined;
 }

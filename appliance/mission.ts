@@ -36,6 +36,8 @@ export interface Credentials {
 export interface Mission {
   /** Who is of the mission; undefined where anybody may register (plain). */
   readonly trust: Trust | undefined;
+  /** DER of this manager's certificate; undefined without one. */
+  readonly certificate: Uint8Array | undefined;
   /** Begins to hear and to tell, where the configuration says that there are others. Rejects when the port is taken. */
   open(): Promise<void>;
   announce(wanted: WantedNotices): void;
@@ -94,6 +96,9 @@ export function createMission(options: {
   return {
     get trust() {
       return trust;
+    },
+    get certificate() {
+      return credentials.tls && host.derOf(credentials.tls.certificate);
     },
     open,
     announce(next) {

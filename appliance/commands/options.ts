@@ -14,6 +14,7 @@ export const OPTIONS = {
     ...{ watch: flag, json: flag, help: flag },
   },
   show: { json: flag, socket: text, watch: text, follow: flag, help: flag },
+  gslb: { client: text, json: flag, socket: text, help: flag },
   'check-config': { help: flag },
   completion: { help: flag },
 } as const;

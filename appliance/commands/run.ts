@@ -31,6 +31,7 @@ import type { ManagerHost, Secrets } from '../manager-host.ts';
 import { readRevoked } from '../pki/crl.ts';
 import { DOCUMENT_SCHEMA } from '../store/documents.ts';
 import { openNftables } from './dataplane.ts';
+import { dnsWorkers } from './dns-worker.ts';
 import { OPTIONS } from './options.ts';
 
 /** When the garbage of the start is collected, in ms after it. */
@@ -113,7 +114,7 @@ function readConfig(file: string, log: Log): Config | undefined {
 }
 
 /** What the files hold that the configuration names. Throws when one cannot be read. */
-function secretsOf(file: string, { tls, routing }: Config): Secrets {
+function secretsOf(file: string, { tls, routing, gslb }: Config): Secrets {
   const read = (path: string): string => readFileSync(resolve(dirname(file), path), 'utf8');
   return {
     tls: tls && {
@@ -121,6 +122,7 @@ function secretsOf(file: string, { tls, routing }: Config): Secrets {
       validity: tls.validity,
     },
     revoked: tls?.crl === undefined ? new Set() : revokedBy(tls.crl, read(tls.crl), read(tls.ca)),
+    topology: gslb?.topology === undefined ? undefined : read(gslb.topology),
     ospfKey: routing.password === undefined ? undefined : read(routing.password).trim(),
   };
 }
@@ -164,6 +166,8 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
     inspectorOf,
     derOf,
     secrets,
+    seconds: () => Math.floor(Date.now() / 1000),
+    dnsWorkers: settings => dnsWorkers(new URL(import.meta.url), settings),
   };
 }
 

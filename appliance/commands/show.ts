@@ -8,7 +8,8 @@ import type { Answer, Request } from '../operator/local.ts';
 import { type Row, VIEWS } from '../operator/views.ts';
 import { OPTIONS } from './options.ts';
 
-const SOCKET = '/run/bivouac/bivouac.sock';
+/** Where a manager listens unless it is told otherwise. */
+export const DEFAULT_SOCKET = '/run/bivouac/bivouac.sock';
 
 const USAGE = `usage: bivouac show WHAT [--json] [--watch [SECONDS]] [--follow] [--socket PATH]
 
@@ -17,7 +18,7 @@ WHAT: ${Object.keys(VIEWS).join(', ')}
   --json             for programs: one array; with --watch one a line, with --follow one event a line
   --watch [SECONDS]  shows it again each SECONDS (default 2), until interrupted
   --follow           events: goes on with those that come, until interrupted
-  --socket PATH      where the manager listens (default ${SOCKET})`;
+  --socket PATH      where the manager listens (default ${DEFAULT_SOCKET})`;
 
 /** ms between two looks for events. */
 const FOLLOW = 500;
@@ -66,7 +67,7 @@ function read(args: readonly string[]): Wanted | undefined {
   if (values.help === true) return undefined;
   const [what, ...more] = positionals;
   if (what === undefined || more.length > 0) throw new Error(`one WHAT, not ${positionals.length}`);
-  const { json = false, follow = false, watch, socket = SOCKET } = values;
+  const { json = false, follow = false, watch, socket = DEFAULT_SOCKET } = values;
   if (watch !== undefined && !isNumber(watch)) throw new Error(`--watch ${watch}: seconds, such as 2 or 0.5`);
   if (follow && what !== 'events') throw new Error(`--follow goes with events; for ${what} there is --watch`);
   if (follow && watch !== undefined) throw new Error('--follow or --watch, not both');
@@ -125,7 +126,7 @@ async function asked(
   return undefined;
 }
 
-function ask(path: string, request: Request): Promise<Answer> {
+export function ask(path: string, request: Request): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let text = '';
     const socket = connect(path, () => socket.write(`${JSON.stringify(request)}\n`));

@@ -1,7 +1,7 @@
 /**
  * The manager's configuration, as read from its file with all defaults filled in. bivouac.schema.json says what each means.
  */
-import type { Address } from '../../sdk/wire/address.ts';
+import type { Address, Prefix } from '../../sdk/wire/address.ts';
 import type { Damping, PoolRange, StaticVip } from '../registry/config.ts';
 
 export interface Endpoint {
@@ -19,6 +19,38 @@ export interface DhcpCell {
   readonly router?: Address | false;
   readonly dns: readonly Address[];
   readonly domain?: string;
+}
+
+/** How clients of some names are directed. */
+export interface GslbPolicy {
+  readonly match: string;
+  readonly policy: 'default' | 'best-score' | 'nearest' | 'weighted' | 'round-robin' | 'failover';
+  readonly weights: Readonly<Record<string, number>>;
+  readonly order: readonly string[];
+  readonly override: readonly string[];
+  readonly whenNone: 'last-known' | 'all' | 'none';
+  /** Seconds. */
+  readonly ttl: { readonly least: number; readonly most: number };
+}
+
+/** The role of a GSLB. */
+export interface GslbConfig {
+  readonly zones: readonly string[];
+  /** Name servers of the zones and their addresses, this one first. */
+  readonly nameServers: Readonly<Record<string, readonly Address[]>>;
+  readonly addresses: readonly Address[];
+  readonly port: number;
+  readonly workers: number;
+  /** The file of the topology. */
+  readonly topology?: string;
+  readonly site?: string;
+  /** Milliseconds between two polls of a manager. */
+  readonly poll: number;
+  readonly policies: readonly GslbPolicy[];
+  readonly transfers: readonly Prefix[];
+  readonly notify: readonly Endpoint[];
+  /** Answers alike a second to one network; 0 = no limit. */
+  readonly rate: number;
 }
 
 export interface Config {
@@ -87,6 +119,9 @@ export interface Config {
     readonly refresh: number;
     readonly limits: { readonly peers: number; readonly bindings: number };
   };
+  /** Links that GSLBs are told of; bit/s, 0 = not known. */
+  readonly links: readonly { readonly interface: string; readonly rate: number }[];
+  readonly gslb: GslbConfig | undefined;
   readonly operator: { readonly socket: string; readonly http: Endpoint | undefined };
   readonly stop: 'withdraw' | 'leave';
 }

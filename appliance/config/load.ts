@@ -1,10 +1,10 @@
 /**
  * Reads a configuration from its text. Never touches the network or the disk; every fault names the line, the value and the mend.
  */
-import { parseAddress } from '../../sdk/wire/address.ts';
+import { parseAddress, parsePrefix } from '../../sdk/wire/address.ts';
 import type { PoolRange } from '../registry/config.ts';
 import schema from './bivouac.schema.json' with { type: 'json' };
-import type { Config, DhcpCell } from './config.ts';
+import type { Config, DhcpCell, GslbConfig } from './config.ts';
 import type { Fault } from './faults.ts';
 import { parseEndpoint, parsePool, parseRange4 } from './pools.ts';
 import { createReader, tlsFaults } from './schema.ts';
@@ -27,6 +27,10 @@ const read = createReader<Raw>(schema, {
   group: {
     takes: text => /^(22[4-9]|23\d)\.|^ff/.test(parseAddress(text) ?? ''),
     sentence: text => `'${text}' is no multicast group: take one of 239.0.0.0/8 or ff00::/8`,
+  },
+  prefix: {
+    takes: text => parsePrefix(text) !== undefined,
+    sentence: text => `'${text}' is no prefix: write 10.1.0.0/16`,
   },
   ipv4: { takes: text => parseAddress(text)?.includes('.') === true, sentence: noAddress },
 });
@@ -62,7 +66,8 @@ type Written =
   | 'damping'
   | 'operator'
   | 'tls'
-  | 'routing';
+  | 'routing'
+  | 'gslb';
 type Raw = Omit<Config, Written> & {
   listen: string[];
   pools: string[];
@@ -77,6 +82,12 @@ type Raw = Omit<Config, Written> & {
   };
   operator: { socket: string; http: false | string };
   tls?: NonNullable<Config['tls']>;
+  gslb?: Omit<GslbConfig, 'addresses' | 'notify' | 'transfers' | 'nameServers'> & {
+    addresses: string[];
+    notify: string[];
+    transfers: string[];
+    nameServers: Record<string, string[]>;
+  };
   routing: Omit<Config['routing'], 'password'> & { password?: string };
 };
 
@@ -100,6 +111,18 @@ function finish(raw: Raw): Config {
       http: raw.operator.http === false ? undefined : parseEndpoint(raw.operator.http)!,
     },
     tls: raw.tls,
+    gslb: raw.gslb && {
+      ...raw.gslb,
+      addresses: raw.gslb.addresses.map(text => parseAddress(text)!),
+      notify: raw.gslb.notify.map(text => parseEndpoint(text)!),
+      transfers: raw.gslb.transfers.map(text => parsePrefix(text)!),
+      nameServers: Object.fromEntries(
+        Object.entries(raw.gslb.nameServers).map(([name, list]) => [
+          name,
+          list.map(text => parseAddress(text)!),
+        ]),
+      ),
+    },
     routing: { ...raw.routing, password: raw.routing.password },
   };
 }

@@ -5,7 +5,29 @@ import type { Config } from './config.ts';
 
 /** Keys that are read once, at the start: sockets are bound, links opened, drivers made with them. */
 const FIXED = [
-  ...['name', 'state', 'listen', 'plain', 'access', 'health', 'dataplane', 'anycast', 'notices', 'operator'],
+  ...[
+    'name',
+    'state',
+    'listen',
+    'plain',
+    'access',
+    'health',
+    'dataplane',
+    'anycast',
+    'notices',
+    'operator',
+    'links',
+  ],
+  ...[
+    'gslb.zones',
+    'gslb.nameServers',
+    'gslb.addresses',
+    'gslb.port',
+    'gslb.workers',
+    'gslb.poll',
+    'gslb.site',
+  ],
+  ...['gslb.transfers', 'gslb.notify', 'gslb.rate'],
   ...['roaming.dhcp', 'routing.driver', 'routing.kind', 'sessions.servers', 'sessions.perAddress'],
 ];
 
@@ -21,7 +43,7 @@ export function takeOver(
   for (const path of fixed) {
     const [key = '', inner] = path.split('.');
     const group = (whole: Config): Group =>
-      (inner === undefined ? whole : whole[key as keyof Config]) as unknown as Group;
+      (inner === undefined ? whole : (whole[key as keyof Config] ?? {})) as unknown as Group;
     const [from, to] = [group(running), group(config)];
     const name = inner ?? key;
     if (stable(from[name]) === stable(to[name])) continue;

@@ -11,7 +11,7 @@ import { type Decision, decide, type Knowledge, type Wanted } from './decide.ts'
 import { networkDiffers, offersDiffer } from './differ.ts';
 import { indexOf, type NameIndex } from './name-index.ts';
 import { type Policy, policyFor, ttlOf } from './policy.ts';
-import { outcomeOf } from './records.ts';
+import { fixedOutcome, outcomeOf } from './records.ts';
 import { reduce } from './reduce.ts';
 import { dealt, type Located, locate, type Topology } from './topology.ts';
 import { emptyView, type GslbEvent, type View, type ViewLimits } from './view.ts';
@@ -34,6 +34,8 @@ export interface GslbOptions {
   /** The GSLB's own site. */
   readonly here: string | undefined;
   readonly limits: ViewLimits;
+  /** Names with addresses of their own: the name servers'. */
+  readonly fixed?: ReadonlyMap<string, readonly Address[]>;
   /** A new view for DNS; `changed`: names whose answers may be others, absent: all. */
   readonly publish: (view: DnsView, changed: readonly string[] | undefined) => void;
 }
@@ -62,7 +64,7 @@ export class Gslb {
     this.topology = options.topology;
     this.prefixes = prefixesOf(options.topology);
     this.know = this.knowledge();
-    this.index = indexOf(this.view);
+    this.index = indexOf(this.view, options.fixed);
     this.settle();
     this.schedule();
   }
@@ -161,7 +163,8 @@ export class Gslb {
       .changesSince(before.names)
       .filter(({ before: one, after }) => one?.moved !== after?.moved);
     const names = touched.map(({ key }) => key);
-    if (touched.some(({ before: one, after }) => offersDiffer(one, after))) this.index = indexOf(this.view);
+    if (touched.some(({ before: one, after }) => offersDiffer(one, after)))
+      this.index = indexOf(this.view, this.options.fixed);
     this.say(names.slice(0, MOST_COMPARED));
     this.published = this.view;
     this.everything = false;
@@ -175,12 +178,13 @@ export class Gslb {
   }
 
   private dnsView(): DnsView {
-    const { zones } = this.options;
+    const { zones, fixed } = this.options;
     const { types, srv } = this.index;
     this.version++;
     return {
       ...{ version: this.version, zones, names: types, topology: this.prefixes },
       answersFor: (question, place) =>
+        fixedOutcome(question, fixed) ??
         outcomeOf(question, srv.get(question.name) ?? [], (name, wanted = {}) =>
           this.ask(name, readPlace(place), wanted),
         ),

@@ -1,5 +1,5 @@
 /** Which names a view has for DNS, of which types, and what they stand for. Pure; made anew only when names or offers come or go. */
-import { familyOf } from '../../sdk/wire/address.ts';
+import { type Address, familyOf } from '../../sdk/wire/address.ts';
 import type { Transport } from '../../sdk/wire/model.ts';
 import type { RecordType } from '../dns/numbers.ts';
 import { srvOwners } from './srv.ts';
@@ -22,17 +22,14 @@ export interface NameIndex {
 /** Services that one SRV name leads to. */
 const MOST_SOURCES = 32;
 
-export function indexOf(view: View): NameIndex {
+/** `fixed`: names that have addresses of their own besides. */
+export function indexOf(view: View, fixed: ReadonlyMap<string, readonly Address[]> = new Map()): NameIndex {
   const types = new Map<string, readonly RecordType[]>();
   const srv = new Map<string, SrvSource[]>();
   const owners = new Map<string, readonly string[]>();
   for (const [name, { held, lapsed }] of view.names.entries()) {
     const offers = (held.length > 0 ? held : lapsed).map(one => one.offer);
-    const families = new Set(offers.map(({ vip }) => familyOf(vip)));
-    types.set(name, [
-      ...(families.has(4) ? ['A' as const] : []),
-      ...(families.has(6) ? ['AAAA' as const] : []),
-    ]);
+    types.set(name, typesOf(offers.map(({ vip }) => vip)));
     const own = new Set<string>();
     const seen = new Set<string>();
     for (const { protocol, transport } of offers) {
@@ -47,6 +44,12 @@ export function indexOf(view: View): NameIndex {
     }
     owners.set(name, [...own]);
   }
+  for (const [name, list] of fixed) types.set(name, typesOf(list));
   for (const owner of srv.keys()) types.set(owner, [...(types.get(owner) ?? []), 'SRV']);
   return { types, srv, owners };
 }
+
+const typesOf = (addresses: readonly Address[]): readonly RecordType[] => {
+  const families = new Set(addresses.map(familyOf));
+  return [...(families.has(4) ? ['A' as const] : []), ...(families.has(6) ? ['AAAA' as const] : [])];
+};

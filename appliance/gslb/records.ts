@@ -1,5 +1,5 @@
 /** Decisions as records of DNS: the addresses best first, and SRV with the ports of whoever is first. Pure. */
-import { familyOf } from '../../sdk/wire/address.ts';
+import { type Address, familyOf } from '../../sdk/wire/address.ts';
 import type { Outcome, Question, RecordData } from '../dns/view.ts';
 import type { Decision, Ranked, Wanted } from './decide.ts';
 import type { SrvSource } from './name-index.ts';
@@ -52,4 +52,18 @@ function srvOutcome(sources: readonly SrvSource[], ask: Ask): Outcome {
         records.push({ type: 'SRV', priority: 0, weight: Math.max(1, service.score), port, target: name });
   }
   return { records, ttl: records.length > 0 ? ttl : 0, scoped };
+}
+
+/** TTL of what is configured, s. */
+const FIXED_TTL = 300;
+
+/** The answer for a name with addresses of its own; undefined for all others. */
+export function fixedOutcome(
+  { name, type }: Question,
+  fixed: ReadonlyMap<string, readonly Address[]> | undefined,
+): Outcome | undefined {
+  const list = fixed?.get(name);
+  if (list === undefined || (type !== 'A' && type !== 'AAAA')) return undefined;
+  const own = list.filter(one => (familyOf(one) === 4) === (type === 'A'));
+  return { records: own.map((address): RecordData => ({ type, address })), ttl: FIXED_TTL, scoped: false };
 }

@@ -8,6 +8,9 @@ export interface Request {
   readonly show: string;
   /** Of events: only those after this one. */
   readonly since?: number;
+  /** Of explain: the service's name and the client's address. */
+  readonly name?: string;
+  readonly client?: string;
 }
 
 export type Answer =
@@ -18,11 +21,15 @@ export type Answer =
 const LONGEST = 4096;
 
 /** Answers one request. */
-export async function answer(line: string, look: (view: ViewName) => Promise<Sight>): Promise<Answer> {
+export async function answer(
+  line: string,
+  look: (view: ViewName, request: Request) => Promise<Sight>,
+): Promise<Answer> {
   let view: ViewName;
   let since: number | undefined;
+  let request: Request;
   try {
-    const request = JSON.parse(line) as Request;
+    request = JSON.parse(line) as Request;
     view = request.show as ViewName;
     ({ since } = request);
   } catch {
@@ -33,7 +40,7 @@ export async function answer(line: string, look: (view: ViewName) => Promise<Sig
     return {
       error: `nothing to show called '${String(view)}': one of ${Object.keys(VIEWS).join(', ')}`,
     };
-  const sight = await look(view);
+  const sight = await look(view, request);
   if (view !== 'events') return { rows: VIEWS[view](sight) };
   const { entries } = sight;
   const after = typeof since === 'number' ? since : 0;
@@ -47,7 +54,7 @@ export async function answer(line: string, look: (view: ViewName) => Promise<Sig
 export const listenLocal = (
   net: Net,
   path: string,
-  look: (view: ViewName) => Promise<Sight>,
+  look: (view: ViewName, request: Request) => Promise<Sight>,
 ): Promise<Listener> =>
   net.listenLocal(path, stream => {
     const decoder = new TextDecoder();

@@ -29,8 +29,20 @@ export interface Sight {
   readonly peers: readonly PeerSight[];
   /** What DHCP shows on the access links. */
   readonly hosts: readonly HostSight[];
+  /** What the GSLB knows and decides, as rows; undefined where this is none, or nobody asked. */
+  readonly gslb?: GslbSight | undefined;
   /** What the routing driver knows of the network; undefined where nothing routes, or nobody asked. */
   readonly routing: RoutingSight | undefined;
+}
+
+/** The role of a GSLB, as rows. */
+export interface GslbSight {
+  readonly sites: readonly Row[];
+  readonly decisions: readonly Row[];
+  readonly links: readonly Row[];
+  readonly rtt: readonly Row[];
+  /** Of the name and client that were asked for. */
+  readonly explain: readonly Row[];
 }
 
 /** The network as routing sees it. */
@@ -120,6 +132,11 @@ export const VIEWS = {
     })),
   problems: ({ problems, routing }) =>
     [...new Set([...problems, ...(routing?.problems ?? [])])].map(problem => ({ problem })),
+  sites: ({ gslb }) => gslb?.sites ?? [],
+  decisions: ({ gslb }) => gslb?.decisions ?? [],
+  links: ({ gslb }) => gslb?.links ?? [],
+  rtt: ({ gslb }) => gslb?.rtt ?? [],
+  explain: ({ gslb }) => gslb?.explain ?? [],
   health: ({ health }) => health,
   events: ({ entries }) =>
     entries.map(({ at, decision }) => ({

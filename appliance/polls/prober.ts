@@ -3,8 +3,9 @@
  * rate, so that a thin link carries calls and not probes.
  */
 import type { Address } from '../../sdk/wire/address.ts';
+import { WireError } from '../../sdk/wire/errors.ts';
 import type { ManagerId } from '../../sdk/wire/model.ts';
-import type { ToldPath } from '../../sdk/wire/poll-messages.ts';
+import type { PollMessage, ToldPath } from '../../sdk/wire/poll-messages.ts';
 import { decodePoll, encodePoll } from '../../sdk/wire/polls.ts';
 import type { Clock, Millis, Random, Timer } from '../host/ports.ts';
 import { followed, type RoundTrip } from './round-trip.ts';
@@ -59,6 +60,11 @@ export class Prober {
     }
   }
 
+  /** Whether it is measured already. */
+  wants(manager: ManagerId): boolean {
+    return this.probed.has(manager);
+  }
+
   forget(manager: ManagerId): void {
     const probed = this.probed.get(manager);
     if (probed?.open !== undefined) this.open.delete(probed.open.nonce);
@@ -67,7 +73,8 @@ export class Prober {
 
   /** A datagram that came back; what is no echo of an open probe is dropped. */
   receive(bytes: Uint8Array): void {
-    const message = decodePoll(bytes);
+    const message = read(bytes);
+    if (message === undefined) return;
     const probed = message.type === 'echo' ? this.open.get(`${message.nonce}`) : undefined;
     if (probed?.open === undefined) return;
     this.open.delete(probed.open.nonce);
@@ -128,6 +135,16 @@ export class Prober {
     first.due = now + Math.max(LOST, EVERY * (0.5 + random.uniform() / 2));
     this.open.set(first.open.nonce, first);
     send(encodePoll({ type: 'probe', nonce }), port, addresses[first.turn % addresses.length]!);
+  }
+}
+
+/** Undefined for what is no message of polls. */
+function read(bytes: Uint8Array): PollMessage | undefined {
+  try {
+    return decodePoll(bytes);
+  } catch (error) {
+    if (error instanceof WireError) return undefined;
+    throw error;
   }
 }
 

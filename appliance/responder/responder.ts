@@ -56,6 +56,8 @@ export interface ResponderOptions {
   readonly config: ResponderConfig;
   readonly log: Log;
   /** A station that claims a VIP is an alarm; the sentence says so to people. */
+  /** Datagrams at the port that are of another protocol part (polls); true: it took them. */
+  readonly onOther?: (bytes: Uint8Array, source: Address, send: (bytes: Uint8Array) => void) => boolean;
   readonly onConflict?: (conflict: ArpConflict, sentence: string) => void;
 }
 
@@ -177,6 +179,7 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
   }
 
   const sockets = await UdpSockets.open({ net, port, access, log }, (bytes, source, zone, send) => {
+    if (options.onOther?.(bytes, source, send)) return;
     if (bytes[3] === MESSAGE.solicit) solicitor.receive(bytes, source, zone, send);
     else udp.receive(bytes, source, send);
   });

@@ -4,6 +4,7 @@ import { Places } from '../../../appliance/dns/places.ts';
 import type { View as DnsView } from '../../../appliance/dns/view.ts';
 import { Gslb } from '../../../appliance/gslb/gslb.ts';
 import { DEFAULT_POLICY } from '../../../appliance/gslb/policy.ts';
+import { explainRows, gslbRows } from '../../../appliance/gslb/rows.ts';
 import { srvLabels } from '../../../appliance/gslb/srv.ts';
 import { readTopology, type Topology } from '../../../appliance/gslb/topology.ts';
 import { DEFAULT_LIMITS } from '../../../appliance/gslb/view.ts';
@@ -171,3 +172,29 @@ test('two GSLBs that hear the same in another order answer the same', async () =
 
 const find = (places: Places, client: string, bits = client.includes(':') ? 128 : 32): number =>
   places.find(addressBytes(address(client)), 0, familyOf(address(client)), bits);
+
+test('rows for the operator: sites, decisions, links, round trips, and an explanation with a reason for each place', async () => {
+  const { clock, gslb } = scene();
+  gslb.take(heard('a', [offer('a')]));
+  gslb.take(heard('b', [offer('b', { score: 700 })]));
+  const wan = { name: 'wan0', input: 1_200_000, output: 64_000, rate: 2_000_000, use: 0.6 };
+  gslb.take(polled('a', [], { links: [wan], paths: { b: 12 }, rtt: 3 }));
+  await clock.advance(2000);
+  const rows = gslbRows(gslb, clock.now());
+  expect(rows.sites).toMatchObject([
+    { site: 'a', manager: 'site-a', notices: 'heard', polls: 'answers', offers: 1 },
+    { site: 'b', polls: 'not-yet' },
+  ]);
+  expect(rows.links).toMatchObject([{ in: '1.2 Mbit/s', out: '64.0 kbit/s', use: '60 %' }]);
+  expect(rows.rtt).toMatchObject([
+    { from: 'here', to: 'site-a', rtt: '3.0 ms' },
+    { from: 'site-a', to: 'site-b', rtt: '12.0 ms' },
+  ]);
+  expect(rows.decisions.map(({ clients }) => clients).sort()).toEqual(['a', 'b', 'hq']);
+  const [head, ...ranked] = explainRows(gslb, 'www.example', '10.1.0.5');
+  expect(head!['reason']).toContain('10.1.0.0/16');
+  expect(ranked).toHaveLength(2);
+  expect(ranked.every(row => String(row['reason']).includes('cost'))).toBe(true);
+  expect(() => explainRows(gslb, 'www.example', 'nobody')).toThrow("'nobody' is no IP address");
+  gslb.close();
+});

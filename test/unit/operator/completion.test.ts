@@ -3,6 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { agent } from '../../../appliance/commands/agent.ts';
 import { checkConfig } from '../../../appliance/commands/check-config.ts';
 import { completion, script } from '../../../appliance/commands/completion.ts';
+import { gslb } from '../../../appliance/commands/gslb.ts';
 import { OPTIONS, PKI_OPTIONS } from '../../../appliance/commands/options.ts';
 import { pki } from '../../../appliance/commands/pki.ts';
 import { query } from '../../../appliance/commands/query.ts';
@@ -78,6 +79,6 @@ test.each([...Object.keys(OPTIONS).map(command => [command, '--help']), ['pki', 
 
 type Command = (args: string[], output: Parameters<typeof pki>[1]) => Promise<number>;
 const COMMANDS: Readonly<Record<string, Command>> = {
-  ...{ run, agent, query, show, completion, pki },
+  ...{ run, agent, query, show, gslb, completion, pki },
   'check-config': checkConfig,
 };

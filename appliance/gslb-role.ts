@@ -1,0 +1,192 @@
+/**
+ * The role of a GSLB in this process: what it hears goes into the view, managers are polled, and the view is what DNS answers from.
+ */
+import { type Address, familyOf } from '../sdk/wire/address.ts';
+import type { ManagerId, Offer } from '../sdk/wire/model.ts';
+import type { Config, GslbConfig } from './config/config.ts';
+import { type DnsServer, startDns } from './dns/server.ts';
+import type { View as DnsView, Zone } from './dns/view.ts';
+import type { StartWorker } from './dns/workers.ts';
+import { Gslb } from './gslb/gslb.ts';
+import type { Policy } from './gslb/policy.ts';
+import { Poller } from './gslb/poller.ts';
+import { explainRows, gslbRows } from './gslb/rows.ts';
+import { emptyTopology, readTopology, type Topology } from './gslb/topology.ts';
+import { DEFAULT_LIMITS } from './gslb/view.ts';
+import type { Clock, DatagramSocket, Log, Net, Random, Signer, Verify } from './host/ports.ts';
+import type { Heard } from './notices/heard.ts';
+import type { GslbSight } from './operator/views.ts';
+import type { Trust } from './pki/trust.ts';
+import type { Table } from './registry/table.ts';
+
+export interface GslbRoleOptions {
+  readonly host: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly net: Net;
+    readonly log: Log;
+    readonly verify: Verify;
+    /** Seconds of the wall clock; absent: DNS serial numbers count from the start of this process. */
+    readonly seconds?: () => number;
+    /** How threads that answer DNS are started; absent: this one answers. */
+    readonly dnsWorkers?: (options: DnsSettings) => StartWorker;
+  };
+  readonly config: Config & { readonly gslb: GslbConfig };
+  /** Text of the topology's file. */
+  readonly topology: string | undefined;
+  readonly signer: Signer;
+  /** Whom to trust, and who this is, as they are now. */
+  readonly mission: { readonly trust: Trust | undefined; readonly certificate: Uint8Array | undefined };
+}
+
+/** What DNS is started with, in each thread. */
+type DnsSettings = ReturnType<typeof dnsSettings>;
+
+export interface GslbRole {
+  heard(event: Heard): void;
+  /** What this process's own manager offers. */
+  own(offers: Table<string, Offer>): void;
+  /** Goes on with other policies, and another topology. Throws, changing nothing, for a topology with faults. */
+  reload(config: GslbConfig, topology: string | undefined): void;
+  sight(about: { readonly name?: string; readonly client?: string }): GslbSight;
+  readonly gslb: Gslb;
+  counters(): Readonly<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+const ANY = { 4: '0.0.0.0' as Address, 6: '::' as Address };
+const LOOPBACK = '127.0.0.1' as Address;
+
+/** Starts it. Rejects when DNS cannot listen, or the topology has faults. */
+export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole> {
+  const { host, config, signer, mission } = options;
+  const hasCertificate = (): boolean => mission.trust !== undefined && mission.certificate !== undefined;
+  const { clock, random, net, log, verify } = host;
+  const topology = topologyOf(options.topology);
+  let dns: DnsServer | undefined;
+  let waiting: DnsView | undefined;
+  const gslb = new Gslb({
+    ...{ clock, log, topology, policies: policiesOf(config.gslb), zones: zonesOf(config.gslb) },
+    ...{ here: config.gslb.site, limits: DEFAULT_LIMITS, fixed: fixedOf(config.gslb) },
+    publish(view, changed) {
+      if (dns === undefined) waiting = view;
+      else dns.publish(view, changed);
+    },
+  });
+  const sockets = new Map<4 | 6, DatagramSocket>();
+  const poller = new Poller({
+    ...{ clock, random, signer, verify, interval: config.gslb.poll },
+    trust: () => mission.trust ?? NOBODY,
+    certificate: () => mission.certificate ?? new Uint8Array(0),
+    send: (bytes, port, to) => sockets.get(familyOf(to))?.send(bytes, port, to),
+    emit: event => gslb.take(event),
+  });
+  for (const family of [4, 6] as const)
+    sockets.set(
+      family,
+      await net.datagram(
+        { address: ANY[family], port: 0 },
+        (bytes, from) => poller.receive(bytes, from),
+        sentence => log('debug', 'poll', { sentence }),
+      ),
+    );
+  const settings = dnsSettings(config, random);
+  const startWorker = host.dnsWorkers?.(settings);
+  const { workers, transfers, notify } = config.gslb;
+  dns = await startDns(
+    {
+      ...{ clock, random, net, log },
+      seconds: host.seconds ?? (() => Math.floor(clock.now() / 1000)),
+      ...(startWorker !== undefined && { startWorker }),
+    },
+    { ...settings, workers, transfers, notify, serial: 0 },
+  );
+  if (waiting !== undefined) dns.publish(waiting);
+  log('notice', 'gslb', { zones: config.gslb.zones, port: config.gslb.port, carrier: dns.carrier });
+
+  let offered: Table<string, Offer> | undefined;
+  return {
+    gslb,
+    heard(event) {
+      gslb.take(event);
+      if (event.type === 'peer-gone') poller.forget(event.manager);
+      else if (event.type === 'heard' && hasCertificate())
+        poller.want(event.manager, event.addresses, event.anycastPort);
+    },
+    own(offers) {
+      if (offers === offered || (offered === undefined && offers.size === 0)) return;
+      offered = offers;
+      const addresses = ownAddresses(config);
+      const { name, anycast, listen } = config;
+      gslb.take({
+        ...{ type: 'heard', manager: signer.id as ManagerId, name, addresses, tls: config.tls !== undefined },
+        ...{ anycastPort: anycast.port, port: listen[0]!.port, bindings: [], gone: [], offersGone: [] },
+        ...{ offers: [...offers.values()], complete: true },
+      });
+      if (hasCertificate()) poller.want(signer.id, [LOOPBACK], anycast.port);
+    },
+    reload(next, text) {
+      gslb.configure(policiesOf(next), topologyOf(text));
+    },
+    sight: ({ name, client }) => ({
+      ...gslbRows(gslb, clock.now()),
+      explain: name === undefined || client === undefined ? [] : explainRows(gslb, name, client),
+    }),
+    counters: () => poller.counters,
+    async close() {
+      poller.close();
+      gslb.close();
+      for (const socket of sockets.values()) socket.close();
+      await dns?.close();
+    },
+  };
+}
+
+/** Where certificates count for nothing, nobody is a member. */
+const NOBODY: Trust = {
+  judge: () => ({ fault: { code: 'no-member', sentence: 'there are no certificates here' } }),
+};
+
+function topologyOf(text: string | undefined): Topology {
+  if (text === undefined) return emptyTopology;
+  const read = readTopology(text);
+  if ('topology' in read) return read.topology;
+  throw new Error(
+    `the topology: ${read.faults.map(({ path, sentence }) => `${path}: ${sentence}`).join('; ')}`,
+  );
+}
+
+const policiesOf = ({ policies }: GslbConfig): readonly Policy[] =>
+  policies.map(({ policy, ...rest }) => ({ ...rest, kind: policy }));
+
+/** Name servers of a zone that has none of its own. */
+const zonesOf = ({ zones, nameServers }: GslbConfig): readonly Zone[] =>
+  zones.map(apex => {
+    const named = Object.keys(nameServers);
+    return {
+      ...{ apex, nameServers: named.length > 0 ? named : [`ns1.${apex}`], mailbox: `hostmaster.${apex}` },
+      ...{ refresh: 60, retry: 10, expire: 3600, minimum: 2, ttl: 300 },
+    };
+  });
+
+const fixedOf = ({ nameServers, zones }: GslbConfig): ReadonlyMap<string, readonly Address[]> =>
+  new Map(
+    Object.entries(nameServers).filter(([name]) =>
+      zones.some(apex => name === apex || name.endsWith(`.${apex}`)),
+    ),
+  );
+
+const dnsSettings = ({ name, gslb }: GslbRoleOptions['config'], random: Random) => ({
+  addresses: gslb.addresses,
+  port: gslb.port,
+  limits: { rate: gslb.rate, slip: 2 },
+  secrets: [random.bytes(16)],
+  nsid: new TextEncoder().encode(name).subarray(0, 64),
+  amplification: 2,
+});
+
+/** Where the manager of this process is, for the topology. */
+const ownAddresses = ({ notices, listen }: Config): readonly Address[] =>
+  notices.addresses.length > 0
+    ? notices.addresses
+    : listen.map(({ address }) => address).filter(address => address !== '0.0.0.0' && address !== '::');

@@ -1,0 +1,94 @@
+/** What `bivouac show` shows of a GSLB, as rows. Pure. */
+import { parseAddress } from '../../sdk/wire/address.ts';
+import { formatPorts } from '../../sdk/wire/ports.ts';
+import type { Millis } from '../host/ports.ts';
+import type { Gslb } from './gslb.ts';
+import { siteOf } from './topology.ts';
+import type { Path } from './view.ts';
+
+type Row = Readonly<Record<string, string | number | boolean>>;
+
+/** Names that `show decisions` decides for: of more, the first. */
+const MOST_NAMES = 1000;
+
+const ms = (value: Millis): string => `${value.toFixed(1)} ms`;
+const percent = (value: number): string => `${Math.round(value * 100)} %`;
+const rate = (bits: number): string =>
+  bits >= 1e6 ? `${(bits / 1e6).toFixed(1)} Mbit/s` : `${(bits / 1e3).toFixed(1)} kbit/s`;
+
+export function gslbRows(
+  gslb: Gslb,
+  now: Millis,
+): Readonly<Record<'sites' | 'decisions' | 'links' | 'rtt', readonly Row[]>> {
+  const { view, topology, places, here } = gslb.knows;
+  const sites = [...view.sites.values()];
+  const nameOf = (id: string): string => view.sites.get(id as never)?.name ?? id.slice(0, 12);
+  const trip = (from: string, to: string, { rtt, jitter, loss }: Path): Row => ({
+    ...{ from, to, rtt: ms(rtt), jitter: ms(jitter), loss: percent(loss) },
+  });
+  return {
+    sites: sites.map(site => ({
+      site: siteOf(topology, site),
+      manager: site.name,
+      address: site.addresses.join(','),
+      notices: site.silent ? 'silent' : 'heard',
+      polls: site.polled,
+      for: `${Math.round((now - site.since) / 1000)} s`,
+      offers: site.offers.size,
+      rtt: site.own === undefined ? '' : ms(site.own.rtt),
+    })),
+    decisions: [...view.names.keys()]
+      .sort()
+      .slice(0, MOST_NAMES)
+      .flatMap(name =>
+        [...new Set([...places.keys(), here])].map((place): Row => {
+          const { verdict, policy, ranked } = gslb.decideFor(name, place);
+          const shares = ranked
+            .filter(({ share }) => share > 0)
+            .map(({ site, vip, share }) => `${site} ${vip} ${percent(share)}`);
+          return {
+            name,
+            clients: place ?? 'elsewhere',
+            policy: policy.kind,
+            verdict,
+            shares: shares.join(', '),
+          };
+        }),
+      ),
+    links: sites.flatMap(site =>
+      site.links.map(link => ({
+        manager: site.name,
+        link: link.name,
+        in: rate(link.input),
+        out: rate(link.output),
+        rate: link.rate === 0 ? '' : rate(link.rate),
+        use: link.rate === 0 ? '' : percent(link.use),
+      })),
+    ),
+    rtt: sites.flatMap(site => [
+      ...(site.own === undefined ? [] : [trip('here', site.name, site.own)]),
+      ...[...site.paths].map(([to, path]) => trip(site.name, nameOf(to), path)),
+    ]),
+  };
+}
+
+/** What a client gets for a name, best first, each with its reason. Throws for what is no address. */
+export function explainRows(gslb: Gslb, name: string, client: string): readonly Row[] {
+  const address = parseAddress(client);
+  if (address === undefined) throw new RangeError(`'${client}' is no IP address`);
+  const { where, decision, ttl } = gslb.explain(name, address);
+  const { verdict, policy, ranked } = decision;
+  const head = {
+    ...{ rank: 0, vip: '', site: where.site ?? 'unknown', manager: '', score: '', share: '', ports: '' },
+    reason: `${name} for ${client}${where.prefix === undefined ? '' : ` (${where.prefix})`}, slot ${where.slot}: ${verdict} by policy ${policy.kind}, TTL ${ttl} s`,
+  };
+  return [
+    head,
+    ...ranked.map((one, at) => ({
+      ...{ rank: at + 1, vip: one.vip, site: one.site, manager: one.name, score: one.score },
+      share: percent(one.share),
+      ports: one.services.map(({ transport, ports }) => `${transport}/${formatPorts(ports)}`).join(' '),
+      reason: one.reason.sentence,
+    })),
+  ];
+}
