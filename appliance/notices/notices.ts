@@ -7,6 +7,7 @@ import { decodeNotice, REPAIR_SIZE } from '../../sdk/wire/notices.ts';
 import { sameBytes } from '../notifier/alike.ts';
 import { Counters } from '../notifier/counters.ts';
 import { Notifier } from '../notifier/notifier.ts';
+import type { Trust } from '../pki/trust.ts';
 import { openCarrier } from './carrier.ts';
 import { Gate } from './gate.ts';
 import type { Notices, NoticesOptions } from './options.ts';
@@ -27,6 +28,7 @@ export async function createNotices(options: NoticesOptions): Promise<Notices> {
   const counters = new Counters();
   const gate = new Gate(clock, log, () => false, counters);
   let { trust } = options;
+  const speaks = isManager(trust, certificate);
   let halves: { readonly notifier: Notifier; readonly receiver: Receiver } | undefined;
 
   const carrier = await openCarrier(options, (bytes, address, port) => {
@@ -39,7 +41,7 @@ export async function createNotices(options: NoticesOptions): Promise<Notices> {
       const message = decodeNotice(bytes);
       if (message.type !== 'repair') halves.receiver.hear(message, bytes, address);
       // Our own question to everybody comes back to us.
-      else if (!sameBytes(message.certificate, certificate))
+      else if (speaks && !sameBytes(message.certificate, certificate))
         halves.notifier.repair(message, bytes, address, port);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
@@ -47,7 +49,12 @@ export async function createNotices(options: NoticesOptions): Promise<Notices> {
     }
   });
   const both = { ...options, counters, tell: carrier.tell, send: carrier.send };
-  const notifier = new Notifier({ ...both, trust: () => trust, refresh: config.refresh });
+  const notifier = new Notifier({
+    ...both,
+    tell: speaks ? carrier.tell : () => {},
+    trust: () => trust,
+    refresh: config.refresh,
+  });
   halves = { notifier, receiver: new Receiver(both) };
   log('info', 'notices', {
     manager: signer.id,
@@ -71,4 +78,12 @@ export async function createNotices(options: NoticesOptions): Promise<Notices> {
       carrier.close();
     },
   };
+}
+
+/** One that is a GSLB alone only listens: nobody would believe it. */
+function isManager(trust: Trust, certificate: Uint8Array): boolean {
+  const judged = trust.judge(certificate);
+  return (
+    'fault' in judged || judged.member.roles.includes('manager') || !judged.member.roles.includes('gslb')
+  );
 }

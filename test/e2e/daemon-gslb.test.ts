@@ -1,0 +1,143 @@
+/**
+ * A GSLB and two managers on a real kernel: services come, fail and go; DNS follows, and what the operator is shown says why.
+ *
+ *     client ──── appliance A 10.1.0.1 ──┬── 10.1.0.2 appliance B
+ *                                        ├── 10.1.0.3 GSLB
+ *                                        └── 10.1.0.11 … servers
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Daemon, DaemonCell, PROGRAM, Server } from '../support/daemon.ts';
+import { type Namespace, poll } from '../support/netns.ts';
+
+let cell: DaemonCell;
+let a: Daemon;
+let b: Daemon;
+let gslb: Daemon;
+let hq: Namespace;
+let mission: string;
+const certificates: Record<string, string> = {};
+
+beforeAll(async () => {
+  cell = new DaemonCell();
+  mission = cell.mission('m');
+  cell.bivouac('pki', 'issue', mission, '--name', 'other', '--role', 'manager');
+  cell.bivouac('pki', 'issue', mission, '--name', 'gslb', '--role', 'gslb');
+  for (const name of ['s1', 's2']) certificates[name] = cell.certificate(mission, name);
+  const other = cell.network.namespace('other');
+  hq = cell.network.namespace('hq');
+  cell.network.plug(cell.lan, { in: other, name: 'lan', addresses: ['10.1.0.2/24'] });
+  cell.network.plug(cell.lan, { in: hq, name: 'lan', addresses: ['10.1.0.3/24'] });
+  const settings = (name: string, certificate: string) => ({
+    ...{ name, access: ['lan'], links: [{ interface: 'lan', rate: 100_000_000 }] },
+    tls: {
+      ca: `${mission}/ca.pem`,
+      certificate: `${mission}/${certificate}.pem`,
+      key: `${mission}/${certificate}.key`,
+    },
+    notices: { interfaces: ['lan'], refresh: 300 },
+  });
+  const sites = {
+    'cell-a': { managers: ['cell-a'], clients: ['10.9.0.0/24'] },
+    'cell-b': { managers: ['cell-b'], clients: ['10.77.0.0/24'] },
+  };
+  const topology = join(cell.directory, 'topology.json');
+  writeFileSync(topology, JSON.stringify({ sites }));
+  a = cell.daemon(settings('cell-a', 'manager'));
+  b = cell.daemon({ ...settings('cell-b', 'other'), pools: ['10.255.1.0/28'] }, other);
+  gslb = cell.daemon(
+    {
+      ...settings('hq', 'gslb'),
+      gslb: {
+        zones: ['mission'],
+        nameServers: { 'ns1.mission': ['10.1.0.3'] },
+        topology,
+        poll: 300,
+        workers: 0,
+      },
+    },
+    hq,
+  );
+  await Promise.all([a.start(), b.start(), gslb.start()]);
+}, 90_000);
+afterAll(() => cell.dispose());
+
+/** What a resolver at the GSLB itself is answered: addresses, or the code of the error. */
+async function dig(name: string, type = 'A'): Promise<string> {
+  const script = `const r = new (require('dns').promises.Resolver)({ timeout: 500, tries: 2 }); r.setServers(['10.1.0.3']); r.resolve('${name}', '${type}').then(x => console.log(JSON.stringify(x)), e => console.log(e.code))`;
+  return (await hq.run(process.execPath, ['-e', script])).stdout.trim();
+}
+
+const check = { kind: 'tcp', interval: 100, timeout: 80 };
+const server = (last: number, manager: string, name: string): Server =>
+  new Server(cell.host(last), {
+    ...{ name, manager, certificate: certificates[name]! },
+    services: [{ name: 'www.mission', protocol: 'http', ports: 80, check }],
+  });
+
+const explain = async (client: string): Promise<readonly Record<string, string>[]> => {
+  const words = [
+    'gslb',
+    'explain',
+    'www.mission',
+    '--client',
+    client,
+    '--json',
+    '--socket',
+    join(gslb.directory, 'sock'),
+  ];
+  const { stdout, stderr } = await hq.run(process.execPath, [PROGRAM, ...words]);
+  if (stdout === '') throw new Error(stderr);
+  return JSON.parse(stdout) as Record<string, string>[];
+};
+
+test('a service is in DNS by itself, with its SRV record; managers are polled and measured', async () => {
+  const first = server(11, '10.1.0.1', 's1');
+  await first.up();
+  const address = await poll(
+    async () => /10\.255\.0\.\d+/.exec(await dig('www.mission'))?.[0],
+    5000,
+    'an address',
+  );
+  expect(JSON.parse(await dig('_http._tcp.www.mission', 'SRV'))).toMatchObject([
+    { name: 'www.mission', port: 80 },
+  ]);
+  await gslb.until('sites', { manager: 'cell-a', polls: 'answers', offers: 1 });
+  await gslb.until('rtt', { from: 'here', to: 'cell-a' });
+  await gslb.until('links', { manager: 'cell-a', link: 'lan', rate: '100.0 Mbit/s' }, 12_000);
+  expect((await explain('10.9.0.2'))[1]).toMatchObject({ vip: address, site: 'cell-a' });
+  expect(await dig('ns1.mission')).toBe('["10.1.0.3"]');
+  expect(a.log()).not.toContain('notice-refused');
+});
+
+test('each client is sent to its own site, and to the other one when that fails', async () => {
+  const second = server(12, '10.1.0.2', 's2');
+  await second.up();
+  const siteOf = async (client: string): Promise<string> => (await explain(client))[1]?.['site'] ?? '';
+  await poll(async () => (await siteOf('10.77.0.5')) === 'cell-b', 5000, 'b serves its own');
+  expect(await siteOf('10.9.0.2')).toBe('cell-a');
+  expect((await gslb.show('decisions')).filter(row => row['name'] === 'www.mission').length).toBeGreaterThan(
+    1,
+  );
+  // Its process is gone without a word: no more notices, no more polls answered.
+  await b.stop('SIGKILL');
+  await poll(async () => (await siteOf('10.77.0.5')) === 'cell-a', 5000, 'a serves those of b');
+  await gslb.until('sites', { manager: 'cell-b', notices: 'silent', polls: 'lost' });
+  await b.start();
+  await poll(async () => (await siteOf('10.77.0.5')) === 'cell-b', 15_000, 'b serves its own again');
+});
+
+test('an override is taken over by a reload, and shown', async () => {
+  gslb.configure({
+    gslb: {
+      ...{ zones: ['mission'], nameServers: { 'ns1.mission': ['10.1.0.3'] }, poll: 300, workers: 0 },
+      topology: join(cell.directory, 'topology.json'),
+      policies: [{ match: 'www.mission', override: ['cell-b'] }],
+    },
+  });
+  await gslb.reload();
+  await poll(async () => (await explain('10.9.0.2'))[1]?.['site'] === 'cell-b', 5000, 'the override');
+  expect((await explain('10.9.0.2'))[1]?.['reason']).toContain('set by the operator');
+  expect(gslb.log()).toContain('answer-changed');
+});
