@@ -31,7 +31,7 @@ function renderValue(value: unknown): string {
   if (SECRET_VALUE.test(text)) return '[secret]';
   const cut = text.length > VALUE_LIMIT ? `${text.slice(0, VALUE_LIMIT)}…` : text;
   // A value from the network may hold a newline or a terminal's escape sequence: quoted, all on one line, nothing left to act.
-  return /^[!#-<>-~…]+$/.test(cut) ? cut : quote(cut);
+  return /^[!#-<>-~\u2026]+$/.test(cut) ? cut : quote(cut);
 }
 
 /** JSON's escapes, and also for what JSON leaves as it is: DEL, C1 controls, bidirectional marks and line separators. */

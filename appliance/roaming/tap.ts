@@ -6,8 +6,8 @@ import type { Link, LinkSocket, Links, Log } from '../host/ports.ts';
 
 export const DHCP_FILTER = 'ip and udp and (port 67 or port 68)';
 
-/** Kernel-side buffer, bytes: 16 frames of the greatest size, or a thousand where no offload is on. */
-const RING = 1 << 20;
+/** Kernel-side buffer, bytes; it counts into the daemon's memory. Room for hundreds of frames of 576 bytes, as DHCP's mostly are. */
+const RING = 1 << 18;
 
 export class Tap {
   readonly name: string;
