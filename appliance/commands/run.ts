@@ -17,7 +17,7 @@ import { http } from '../host/http.ts';
 import { createSigner, identify, verify } from '../host/keys.ts';
 import { linuxLinks } from '../host/links.ts';
 import { createStderrLog } from '../host/log.ts';
-import { collectGarbage, growSlowly } from '../host/memory.ts';
+import { giveBack, growSlowly } from '../host/memory.ts';
 import { createNet } from '../host/net.ts';
 import { NETLINK_ROUTE, openNetlink } from '../host/netlink.ts';
 import { notify } from '../host/notify.ts';
@@ -34,8 +34,8 @@ import { openNftables } from './dataplane.ts';
 import { dnsWorkers } from './dns-worker.ts';
 import { OPTIONS } from './options.ts';
 
-/** When the garbage of the start is collected, in ms after it. */
-const SETTLED = 1000;
+/** When what the start took is given back, in ms after it: at once, and when the first servers have come. */
+const SETTLED = [1000, 10_000];
 
 const USAGE = `usage: bivouac run --config FILE
 
@@ -69,7 +69,7 @@ export async function run(args: string[]): Promise<number> {
   }
   log('notice', 'ready', { name: config.name, sinceStartMs: Math.round(process.uptime() * 1000) });
   notify('READY=1');
-  clock.after('collect-garbage', SETTLED, collectGarbage);
+  for (const delay of SETTLED) clock.after('give-back', delay, giveBack);
   const watchdog = setInterval(() => notify('WATCHDOG=1'), 3000);
 
   process.on('SIGHUP', () => {

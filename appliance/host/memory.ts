@@ -3,16 +3,32 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import koffi from 'koffi';
+
+/** A heap that is collected in a few ms, in bytes. */
+const SMALL = 32 << 20;
 
 /**
- * Collects garbage now, as V8 would do by itself only after many idle seconds. Starting leaves 10 MB of it (the modules' text, the
- * schemas' compilers), which an idle manager would hold on to.
+ * Gives memory that is not used back to the system now, where V8 and malloc would by themselves only after many idle seconds, if at
+ * all. Starting leaves 10 MB of it (the modules' text, the schemas' compilers). Does nothing once the heap is so large that its
+ * collection would hold the daemon up.
  */
-export function collectGarbage(): void {
+export function giveBack(): void {
+  if (process.memoryUsage().heapUsed > SMALL) return;
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
   setFlagsFromString('--no-expose-gc');
+  trim?.(0);
 }
+
+/** malloc_trim(3), which is glibc's own. */
+const trim = ((): ((pad: number) => number) | undefined => {
+  try {
+    return koffi.load('libc.so.6').func('int malloc_trim(size_t pad)') as (pad: number) => number;
+  } catch {
+    return undefined;
+  }
+})();
 
 /**
  * Lets the heap grow by half of what is in use between two full collections, where V8 by itself lets it grow three and four times as
