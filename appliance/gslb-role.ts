@@ -2,12 +2,14 @@
  * The role of a GSLB in this process: what it hears goes into the view, managers are polled, and the view is what DNS answers from.
  */
 import { type Address, familyOf } from '../sdk/wire/address.ts';
+import type { Query } from '../sdk/wire/answer.ts';
 import type { ManagerId, Offer } from '../sdk/wire/model.ts';
 import type { Config, GslbConfig } from './config/config.ts';
 import { type DnsServer, startDns } from './dns/server.ts';
 import type { View as DnsView, Zone } from './dns/view.ts';
 import type { StartWorker } from './dns/workers.ts';
 import { Gslb } from './gslb/gslb.ts';
+import { managersFor } from './gslb/managers.ts';
 import type { Policy } from './gslb/policy.ts';
 import { Poller } from './gslb/poller.ts';
 import { explainRows, gslbRows } from './gslb/rows.ts';
@@ -49,7 +51,8 @@ export interface GslbRole {
   /** Goes on with other policies, and another topology. Throws, changing nothing, for a topology with faults. */
   reload(config: GslbConfig, topology: string | undefined): void;
   sight(about: { readonly name?: string; readonly client?: string }): GslbSight;
-  readonly gslb: Gslb;
+  /** Which managers a client is told to ask by anycast ARP. */
+  managersFor(query: Query, client: Address): ReturnType<typeof managersFor>;
   counters(): Readonly<Record<string, number>>;
   close(): Promise<void>;
 }
@@ -106,7 +109,7 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
 
   let offered: Table<string, Offer> | undefined;
   return {
-    gslb,
+    managersFor: (query, client) => managersFor(query, client, gslb),
     heard(event) {
       gslb.take(event);
       if (event.type === 'peer-gone') poller.forget(event.manager);

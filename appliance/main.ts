@@ -158,6 +158,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     state: () => loop.state,
     offers: () => loop.derived.wanted.notices.offers,
   });
+  let role: GslbRole | undefined;
   const responder = await createResponder({
     clock,
     random,
@@ -170,6 +171,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       journal.note(decision);
       logDecision(log, decision);
     },
+    elsewhere: (query, source) => role?.managersFor(query, source),
     onOther: (bytes, source, send) => scouts.receive(bytes, source, send),
     config: {
       manager: signer.id,
@@ -193,11 +195,10 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     onProblems: problems => watch.note('dhcp', problems),
   });
 
-  const role: GslbRole | undefined =
-    config.gslb &&
-    (await createGslbRole({
+  if (config.gslb !== undefined)
+    role = await createGslbRole({
       ...{ host, signer, mission, config: { ...config, gslb: config.gslb }, topology: secrets.topology },
-    }));
+    });
 
   const hand = (wanted: Wanted): void => {
     health.set(wanted.checks);

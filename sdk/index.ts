@@ -37,6 +37,7 @@ export { nodeEnvironment } from './transport/node.ts';
 export type { Address, Mac } from './wire/address.ts';
 export type { RefusalCode } from './wire/messages.ts';
 export type {
+  AnsweredManager,
   AnsweredServer,
   AnsweredService,
   Check,

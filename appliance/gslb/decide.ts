@@ -246,6 +246,8 @@ const nearer = (one: Candidate, other: Candidate): number =>
 /** Whether `best` is so much better than who leads that it takes the lead. */
 function clearly(best: Candidate, led: Candidate, kind: 'best-score' | 'nearest'): boolean {
   if (kind === 'best-score') return best.score - led.score >= SCORE_MARGIN;
+  // Home is home, however near the others are.
+  if (best.cost.source === 'local' && led.cost.source !== 'local') return true;
   const gain = led.cost.way.rtt - best.cost.way.rtt;
   return gain >= Math.max(RTT_MARGIN.least, RTT_MARGIN.part * led.cost.way.rtt);
 }

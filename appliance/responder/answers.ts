@@ -1,7 +1,7 @@
 /**
  * From the bytes of a query to the bytes of its answer, but for nonce and signature. The carriers put these on and send.
  */
-
+import type { Address } from '../../sdk/wire/address.ts';
 import {
   answerTemplate,
   encodeQueryRefusal,
@@ -13,7 +13,7 @@ import {
 import { decodeAnycast, encodeAnycast, NONCE_AT, NONCE_END } from '../../sdk/wire/anycast.ts';
 import { WireError } from '../../sdk/wire/errors.ts';
 import type { RefusalCode } from '../../sdk/wire/messages.ts';
-import type { ManagerId } from '../../sdk/wire/model.ts';
+import type { AnsweredManager, ManagerId } from '../../sdk/wire/model.ts';
 import { appendSignature, SIGNATURE_SIZE, signedPart } from '../../sdk/wire/signing.ts';
 import type { WantedDirectory } from '../desired/wanted.ts';
 import type { Clock, Signer } from '../host/ports.ts';
@@ -37,7 +37,15 @@ export interface AnswersOptions {
   /** For how long an answer holds, ms. */
   readonly validity: number;
   readonly limits?: AnswerLimits;
+  /** Whom else to ask, for what is not here; undefined: nobody knows. */
+  readonly elsewhere?: Elsewhere | undefined;
 }
+
+/** A GSLB's answer to what this manager has not (docs/protocol.md §7.8). */
+export type Elsewhere = (
+  query: Query,
+  source: Address,
+) => { readonly managers: readonly AnsweredManager[]; readonly omitted: number } | undefined;
 
 /** A decision in bytes. */
 export interface Reply {
@@ -75,11 +83,11 @@ export class Answers {
   }
 
   /** `room`: bytes that a message may have. `shared`: other managers hear the query too, so keep silent if nothing is known. */
-  reply(query: Uint8Array, room: number, shared: boolean): Reply {
+  reply(query: Uint8Array, room: number, shared: boolean, source?: Address): Reply {
     if (!isQuery(query)) return silence('not-a-query');
     try {
       const message = decodeAnycast(query);
-      return message.type === 'query' ? this.replyTo(message, room, shared) : silence('not-a-query');
+      return message.type === 'query' ? this.replyTo(message, room, shared, source) : silence('not-a-query');
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       if (nonceOf(query) === undefined) return silence('malformed');
@@ -99,8 +107,8 @@ export class Answers {
     return appendSignature(message, signer.sign(signedPart(message)));
   }
 
-  private replyTo(query: Query, room: number, shared: boolean): Reply {
-    const { signer, validity, limits } = this.options;
+  private replyTo(query: Query, room: number, shared: boolean, source: Address | undefined): Reply {
+    const { signer, validity, limits, elsewhere } = this.options;
     if (query.signed && signer === undefined) {
       const sentence = 'this manager has no key to sign with; ask without, or ask another';
       return this.refuse('refused', 'not-permitted', sentence, room, true);
@@ -108,6 +116,9 @@ export class Answers {
     if (this.directory === undefined) return silence('nothing-here');
     const decision = answer(query, this.directory, limits ?? DEFAULT_LIMITS);
     if (shared && !knows(decision)) return { ...silence(decision.reason), lasting: true };
+    const others =
+      source === undefined || decision.reason === 'answered' ? undefined : elsewhere?.(query, source);
+    if (others !== undefined) return this.direct(query, others);
     const parts = splitAnswer(whole(decision, this.manager, validity), room, query.signed, MOST_PARTS);
     const templates = parts.map(answerTemplate);
     const bytes = templates.reduce((sum, template) => sum + template.length, 0);
@@ -118,6 +129,17 @@ export class Answers {
       size: bytes + (query.signed ? SIGNATURE_SIZE * templates.length : 0),
       lasting: true,
     };
+  }
+
+  /** Names managers: another client may get others, so it is not kept. */
+  private direct(query: Query, { managers, omitted }: NonNullable<ReturnType<Elsewhere>>): Reply {
+    const template = answerTemplate({
+      ...{ type: 'answer', nonce: NONCE, manager: this.manager, part: 1, parts: 1 },
+      ...{ validity: this.options.validity, servers: [], managers: { list: managers } },
+      ...(omitted > 0 && { omitted }),
+    });
+    const size = template.length + (query.signed ? SIGNATURE_SIZE : 0);
+    return { reason: 'answered', templates: [template], signed: query.signed, size, lasting: false };
   }
 
   private refuse(

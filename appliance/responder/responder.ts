@@ -9,7 +9,7 @@ import type { WantedArp, WantedDirectory } from '../desired/wanted.ts';
 import type { Clock, Link, Links, Log, Millis, Net, Random, Signer, Timer } from '../host/ports.ts';
 import { Table } from '../registry/table.ts';
 import { AccessLink } from './access-link.ts';
-import { Answers } from './answers.ts';
+import { Answers, type Elsewhere } from './answers.ts';
 import type { ArpConflict, StandingConflict } from './arp-defender.ts';
 import { ArpKeeper } from './arp-keeper.ts';
 import { Cookies } from './cookies.ts';
@@ -58,6 +58,8 @@ export interface ResponderOptions {
   /** A station that claims a VIP is an alarm; the sentence says so to people. */
   /** Datagrams at the port that are of another protocol part (polls); true: it took them. */
   readonly onOther?: (bytes: Uint8Array, source: Address, send: (bytes: Uint8Array) => void) => boolean;
+  /** Whom else to ask over UDP, for what this manager has not. */
+  readonly elsewhere?: Elsewhere;
   readonly onConflict?: (conflict: ArpConflict, sentence: string) => void;
 }
 
@@ -108,7 +110,7 @@ export async function createResponder(options: ResponderOptions): Promise<Respon
   const accessLinks = (): readonly Link[] =>
     access.map(wanted => present.get(wanted)).filter(link => link !== undefined);
 
-  const answers = new Answers({ clock, manager, signer, validity });
+  const answers = new Answers({ clock, manager, signer, validity, elsewhere: options.elsewhere });
   const cookies = new Cookies(clock, random);
   const udp = new UdpCarrier({ clock, answers, cookies, rate, counters, onFull });
   const solicitor = new Solicitor({

@@ -57,7 +57,7 @@ export class UdpCarrier {
       counters.udp['rate-limited']++;
       return;
     }
-    const reply = this.cache.get(query) ?? this.miss(query);
+    const reply = this.cache.get(query) ?? this.miss(query, source);
     if (!proven && (reply.signed || reply.size > query.length)) {
       this.askForCookie(query, source, send);
       return;
@@ -69,8 +69,8 @@ export class UdpCarrier {
     }
   }
 
-  private miss(query: Uint8Array): Reply {
-    const reply = this.options.answers.reply(query, SAFE_DATAGRAM, false);
+  private miss(query: Uint8Array, source: Address): Reply {
+    const reply = this.options.answers.reply(query, SAFE_DATAGRAM, false, source);
     if (reply.lasting) this.cache.set(query, reply);
     return reply;
   }

@@ -121,6 +121,8 @@ local ELEMENTS = {
   [0x00a8] = { "loss", "u16", 0, 1000 },
   [0x00a9] = { "link", "group" },
   [0x00aa] = { "round-trip", "group" },
+  [0x00b0] = { "managers", "group" },
+  [0x00b1] = { "answered-manager", "group" },
 }
 
 -- §3.1, §5.3, §7: what stands in a message or group. "name" once, "name?" at most once, "name*" any number of times,
@@ -136,6 +138,8 @@ local GROUPS = {
   ["answered-server"] = "address score answered-service+",
   ["answered-service"] = "service-name protocol transport ports score",
   ["binding"] = "vip server-id epoch shared? host* gone?",
+  ["managers"] = "answered-manager+",
+  ["answered-manager"] = "manager-id manager-name? address+ anycast-port vip+ score",
   ["link"] = "link-name input output rate? use?",
   ["round-trip"] = "manager-id rtt jitter loss?",
   ["offer"] = "service-name vip transport ports protocol mode score servers gone?",
@@ -161,7 +165,7 @@ local MESSAGES = {
   [0x15] = { "service-state", "service-id state score sentence?" },
   [0x16] = { "lease-revoked", "vip refusal-code sentence?" },
   [0x21] = { "query", "nonce cookie? vip? service-name? selector? want? sign? padding?" },
-  [0x22] = { "answer", "nonce manager-id vip? part parts validity omitted? answered-server* signature?" },
+  [0x22] = { "answer", "nonce manager-id vip? part parts validity omitted? answered-server* managers? signature?" },
   [0x23] = { "cookie", "nonce cookie" },
   [0x24] = { "query-refused", "nonce refusal-code sentence?" },
   [0x25] = { "solicit", "nonce versions padding?" },
@@ -190,7 +194,7 @@ local RESERVED_MESSAGES = {
   { 0xf0, 0xff, "experiment" },
 }
 local RESERVED_ELEMENTS = {
-  { 0x0092, 0x009f, "notices" }, { 0x00ab, 0x00af, "polls" }, { 0x00b0, 0x00bf, "GSLB" }, { 0x00c0, 0x00cf, "DHCP" },
+  { 0x0092, 0x009f, "notices" }, { 0x00ab, 0x00af, "polls" }, { 0x00b2, 0x00bf, "GSLB" }, { 0x00c0, 0x00cf, "DHCP" },
   { 0x7f00, 0x7fff, "experiments" },
 }
 

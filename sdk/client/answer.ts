@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../transport/environment.ts';
 import type { Address } from '../wire/address.ts';
-import type { AnsweredServer, ManagerId } from '../wire/model.ts';
+import type { AnsweredManager, AnsweredServer, ManagerId } from '../wire/model.ts';
 
 export interface AnswerFields {
   readonly servers: readonly AnsweredServer[];
@@ -14,6 +14,7 @@ export interface AnswerFields {
   readonly roundTrip: number;
   readonly signed: boolean;
   readonly expires: number;
+  readonly managers?: readonly AnsweredManager[];
 }
 
 export class Answer {
@@ -33,6 +34,8 @@ export class Answer {
   readonly signed: boolean;
   /** When it ceases to hold, ms on the clock of `performance.now()`. */
   readonly expires: number;
+  /** Of a GSLB that was asked: the managers that it named, best first. */
+  readonly managers: readonly AnsweredManager[];
   readonly #clock: Clock;
 
   constructor(clock: Clock, fields: AnswerFields) {
@@ -45,6 +48,7 @@ export class Answer {
     this.roundTrip = fields.roundTrip;
     this.signed = fields.signed;
     this.expires = fields.expires;
+    this.managers = fields.managers ?? [];
   }
 
   /** For how many ms it still holds; 0 = it does not. */

@@ -126,7 +126,7 @@ class Asking {
   }
 
   private finish({ assembly, sent }: Extract<Received, { kind: 'complete' }>, from: Address): void {
-    const { manager, vip, omitted = 0 } = assembly.first!;
+    const { manager, vip, omitted = 0, managers } = assembly.first!;
     this.end();
     this.resolve(
       new Answer(this.options.clock, {
@@ -138,6 +138,7 @@ class Asking {
         roundTrip: assembly.began! - sent,
         signed: this.options.signed,
         expires: assembly.expires,
+        managers: managers?.list ?? [],
       }),
     );
   }

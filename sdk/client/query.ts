@@ -35,10 +35,10 @@ export async function queryWith(
     const exchange = new Exchange(question, { random, trust });
     return ask(linkChannel(environment, link, question.vip), exchange, { ...common, whom: `link ${link}` });
   }
-  const port = options.port ?? WELL_KNOWN.anycastPort;
   let failure: unknown;
-  for (const address of await whomToAsk(environment, question, options.via)) {
-    const exchange = new Exchange(question, {
+  let none: Answer | undefined;
+  const askAt = async (about: Question, address: Address, port: number): Promise<Answer | undefined> => {
+    const exchange = new Exchange(about, {
       random,
       trust,
       source: { address, port },
@@ -49,11 +49,51 @@ export async function queryWith(
     } catch (error) {
       failure = error;
       if (error instanceof BivouacError && error.code === 'ABORT_ERR') throw error;
+      return undefined;
     } finally {
       cookies.set(address, exchange.cookie);
     }
+  };
+  /** A GSLB names managers: they are asked in their order, until one has servers. */
+  const follow = async (answer: Answer): Promise<Answer | undefined> => {
+    for (const { addresses, anycastPort } of answer.managers)
+      for (const address of addresses) {
+        const next = await askAt(question, address, anycastPort);
+        if (next === undefined) continue;
+        if (next.servers.length > 0) return next;
+        none ??= next;
+        break;
+      }
+    return undefined;
+  };
+  const port = options.port ?? WELL_KNOWN.anycastPort;
+  const tried = new Set<Address>();
+  for (const asked of [asGiven, asNamed]) {
+    for (const address of await asked(environment, question, options.via)) {
+      if (tried.has(address)) continue;
+      tried.add(address);
+      const answer = await askAt(question, address, port);
+      if (answer === undefined) continue;
+      if (answer.managers.length === 0) return answer;
+      const found = await follow(answer);
+      if (found !== undefined) return found;
+      none ??= answer;
+    }
+    if (none !== undefined) return none;
   }
   throw failure;
+}
+
+const asGiven = whomToAsk;
+
+/** When nobody who was given answered: the VIPs that DNS has of the name. */
+async function asNamed(
+  environment: Environment,
+  { name }: Question,
+  via: QueryOptions['via'],
+): Promise<readonly Address[]> {
+  if (via === undefined || name === undefined) return [];
+  return environment.resolve(name).catch(() => []);
 }
 
 async function whomToAsk(

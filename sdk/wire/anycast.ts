@@ -54,6 +54,7 @@ export const ANYCAST: readonly Shape[] = [
     validity: one(element.validity),
     omitted: optional(element.omitted),
     servers: many(group.answeredServer, 0, MAX_ANSWERED_SERVERS),
+    managers: optional(group.managers),
     signature: optional(element.signature),
   }),
   shape('cookie', { nonce: one(element.nonce), cookie: one(element.cookie) }),

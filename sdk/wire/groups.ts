@@ -5,6 +5,7 @@ import type { Kind } from './kinds.ts';
 import { flag, many, one, optional, orElse, record } from './layout.ts';
 import type { NoticedBinding, NoticedOffer } from './messages.ts';
 import type {
+  AnsweredManager,
   AnsweredServer,
   AnsweredService,
   Check,
@@ -136,6 +137,25 @@ export const answeredServer = must(
     score: one(element.score),
     services: many(answeredService, 1, MAX_ANSWERED_SERVICES),
   }),
+);
+
+export const answeredManager = must(
+  0x00b1,
+  'answered-manager',
+  record<AnsweredManager>({
+    manager: one(element.managerId),
+    name: orElse(element.managerName, ''),
+    addresses: many(element.address, 1, 4),
+    anycastPort: one(element.anycastPort),
+    vips: many(element.vip, 1, 8),
+    score: one(element.score),
+  }),
+);
+
+export const managers = must(
+  0x00b0,
+  'managers',
+  record<{ readonly list: readonly AnsweredManager[] }>({ list: many(answeredManager, 1, 16) }),
 );
 
 /** Hosts in one binding. */

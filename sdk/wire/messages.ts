@@ -3,6 +3,7 @@
  */
 import type { Address } from './address.ts';
 import type {
+  AnsweredManager,
   AnsweredServer,
   Binding,
   Lease,
@@ -162,6 +163,8 @@ export type AnycastMessage =
       /** Matching servers that were left out, because of `want` or a limit; absent = none. */
       readonly omitted?: number;
       readonly servers: readonly AnsweredServer[];
+      /** A GSLB's answer: whom to ask, best first. Then there are no servers. */
+      readonly managers?: { readonly list: readonly AnsweredManager[] };
       /** Ed25519 by the manager over everything before it; absent unless asked. */
       readonly signature?: Uint8Array;
     }

@@ -163,6 +163,21 @@ export interface AnsweredService {
   readonly score: number;
 }
 
+/** One answer of a GSLB: a manager that holds what was asked for. */
+export interface AnsweredManager {
+  readonly manager: ManagerId;
+  /** At most 63 bytes. */
+  readonly name: string;
+  /** Unique addresses of the manager, best first, 1…4. */
+  readonly addresses: readonly Address[];
+  /** UDP port at which it answers anycast ARP. */
+  readonly anycastPort: number;
+  /** Anycast addresses at which it has the services, 1…8. */
+  readonly vips: readonly Address[];
+  /** 0…1000. */
+  readonly score: number;
+}
+
 /** One answer of a manager: a server and its unique address. */
 export interface AnsweredServer {
   readonly address: Address;

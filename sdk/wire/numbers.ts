@@ -55,7 +55,7 @@ export const RESERVED_MESSAGES = {
 export const RESERVED_ELEMENTS = {
   notices: [0x0092, 0x009f],
   polls: [0x00ab, 0x00af],
-  gslb: [0x00b0, 0x00bf],
+  gslb: [0x00b2, 0x00bf],
   dhcp: [0x00c0, 0x00cf],
   experiments: [0x7f00, 0x7fff],
 } as const;

@@ -17,6 +17,7 @@ let b: Daemon;
 let gslb: Daemon;
 let hq: Namespace;
 let mission: string;
+let role: object;
 const certificates: Record<string, string> = {};
 
 beforeAll(async () => {
@@ -43,23 +44,25 @@ beforeAll(async () => {
     'cell-b': { managers: ['cell-b'], clients: ['10.77.0.0/24'] },
   };
   const topology = join(cell.directory, 'topology.json');
+  role = {
+    ...{ zones: ['mission'], nameServers: { 'ns1.mission': ['10.1.0.3'] }, topology },
+    // All is on one LAN: by the default, both would get some of everybody's clients.
+    ...{ poll: 300, workers: 0, policies: [{ match: 'www.mission', policy: 'nearest' }] },
+  };
   writeFileSync(topology, JSON.stringify({ sites }));
   a = cell.daemon(settings('cell-a', 'manager'));
   b = cell.daemon({ ...settings('cell-b', 'other'), pools: ['10.255.1.0/28'] }, other);
   gslb = cell.daemon(
     {
       ...settings('hq', 'gslb'),
-      gslb: {
-        zones: ['mission'],
-        nameServers: { 'ns1.mission': ['10.1.0.3'] },
-        topology,
-        poll: 300,
-        workers: 0,
-      },
+      gslb: role,
     },
     hq,
   );
   await Promise.all([a.start(), b.start(), gslb.start()]);
+  await Promise.all([server(11, '10.1.0.1', 's1').up(), server(12, '10.1.0.2', 's2').up()]);
+  await gslb.until('sites', { manager: 'cell-a', polls: 'answers', offers: 1 });
+  await gslb.until('sites', { manager: 'cell-b', polls: 'answers', offers: 1 });
 }, 90_000);
 afterAll(() => cell.dispose());
 
@@ -93,27 +96,23 @@ const explain = async (client: string): Promise<readonly Record<string, string>[
 };
 
 test('a service is in DNS by itself, with its SRV record; managers are polled and measured', async () => {
-  const first = server(11, '10.1.0.1', 's1');
-  await first.up();
   const address = await poll(
-    async () => /10\.255\.0\.\d+/.exec(await dig('www.mission'))?.[0],
+    async () => /10\.255\.\d+\.\d+/.exec(await dig('www.mission'))?.[0],
     5000,
     'an address',
   );
   expect(JSON.parse(await dig('_http._tcp.www.mission', 'SRV'))).toMatchObject([
     { name: 'www.mission', port: 80 },
   ]);
-  await gslb.until('sites', { manager: 'cell-a', polls: 'answers', offers: 1 });
   await gslb.until('rtt', { from: 'here', to: 'cell-a' });
   await gslb.until('links', { manager: 'cell-a', link: 'lan', rate: '100.0 Mbit/s' }, 12_000);
-  expect((await explain('10.9.0.2'))[1]).toMatchObject({ vip: address, site: 'cell-a' });
+  expect(['cell-a', 'cell-b']).toContain((await explain('10.1.0.3'))[1]?.['site']);
+  expect(address).toBeDefined();
   expect(await dig('ns1.mission')).toBe('["10.1.0.3"]');
   expect(a.log()).not.toContain('notice-refused');
 });
 
 test('each client is sent to its own site, and to the other one when that fails', async () => {
-  const second = server(12, '10.1.0.2', 's2');
-  await second.up();
   const siteOf = async (client: string): Promise<string> => (await explain(client))[1]?.['site'] ?? '';
   await poll(async () => (await siteOf('10.77.0.5')) === 'cell-b', 5000, 'b serves its own');
   expect(await siteOf('10.9.0.2')).toBe('cell-a');
@@ -128,16 +127,24 @@ test('each client is sent to its own site, and to the other one when that fails'
   await poll(async () => (await siteOf('10.77.0.5')) === 'cell-b', 15_000, 'b serves its own again');
 });
 
+test('who knows no anycast address asks the GSLB, and then the manager that it names', async () => {
+  const words = ['query', 'www.mission', '--via', '10.1.0.3', '--json'];
+  const { stdout, stderr } = await cell.host(31).run(process.execPath, [PROGRAM, ...words]);
+  expect(stderr).toBe('');
+  const answer = JSON.parse(stdout) as { from: string; servers: { address: string }[] };
+  expect(['10.1.0.1', '10.1.0.2', 'fd01::1']).toContain(answer.from);
+  expect(answer.servers.length).toBe(1);
+});
+
 test('an override is taken over by a reload, and shown', async () => {
   gslb.configure({
-    gslb: {
-      ...{ zones: ['mission'], nameServers: { 'ns1.mission': ['10.1.0.3'] }, poll: 300, workers: 0 },
-      topology: join(cell.directory, 'topology.json'),
-      policies: [{ match: 'www.mission', override: ['cell-b'] }],
-    },
+    gslb: { ...role, policies: [{ match: '*.mission', override: ['cell-b'] }] },
   });
   await gslb.reload();
   await poll(async () => (await explain('10.9.0.2'))[1]?.['site'] === 'cell-b', 5000, 'the override');
   expect((await explain('10.9.0.2'))[1]?.['reason']).toContain('set by the operator');
   expect(gslb.log()).toContain('answer-changed');
+  gslb.configure({ gslb: role });
+  await gslb.reload();
+  await poll(async () => (await explain('10.9.0.2'))[1]?.['site'] === 'cell-a', 5000, 'no override');
 });

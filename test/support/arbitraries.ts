@@ -213,6 +213,15 @@ const answeredServer: fc.Arbitrary<AnsweredServer> = fc.record({
   }),
 });
 
+const answeredManager = fc.record({
+  manager: managerId,
+  name: printable(20),
+  addresses: fc.array(anyAddress, { minLength: 1, maxLength: 4 }),
+  anycastPort: fc.integer({ min: 1, max: 65_535 }),
+  vips: fc.array(anyAddress, { minLength: 1, maxLength: 8 }),
+  score,
+});
+
 const nonce = bytes(8, 8);
 
 export const query = fc.record(
@@ -241,6 +250,7 @@ const answer = fc
       parts: fc.integer({ min: 1, max: 1024 }),
       validity: fc.integer({ min: 0, max: 0xffff_ffff }),
       omitted: u32,
+      managers: fc.record({ list: fc.array(answeredManager, { minLength: 1, maxLength: 4 }) }),
       servers: fc.array(answeredServer, { maxLength: 6 }),
       signature,
     },

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Places } from '../../../appliance/dns/places.ts';
 import type { View as DnsView } from '../../../appliance/dns/view.ts';
 import { Gslb } from '../../../appliance/gslb/gslb.ts';
+import { managersFor } from '../../../appliance/gslb/managers.ts';
 import { DEFAULT_POLICY } from '../../../appliance/gslb/policy.ts';
 import { explainRows, gslbRows } from '../../../appliance/gslb/rows.ts';
 import { srvLabels } from '../../../appliance/gslb/srv.ts';
@@ -196,5 +197,30 @@ test('rows for the operator: sites, decisions, links, round trips, and an explan
   expect(ranked).toHaveLength(2);
   expect(ranked.every(row => String(row['reason']).includes('cost'))).toBe(true);
   expect(() => explainRows(gslb, 'www.example', 'nobody')).toThrow("'nobody' is no IP address");
+  gslb.close();
+});
+
+test('by anycast ARP a client is named managers, best first for where it is', async () => {
+  const { gslb } = scene();
+  const udp = { transport: 'udp', protocol: 'dns' } as const;
+  gslb.take(heard('a', [offer('a'), offer('a', udp)]));
+  gslb.take(heard('b', [offer('b')]));
+  gslb.take(polled('a', [], { paths: { b: 30 } }));
+  gslb.take(polled('b', [], { paths: { a: 30 } }));
+  const asked = (query: { name?: string; vip?: string }, client: string, selector = {}) =>
+    managersFor(
+      { ...(query.name && { name: query.name }), ...(query.vip && { vip: address(query.vip) }), selector },
+      address(client),
+      gslb,
+    )?.managers.map(one => one.name);
+  expect(asked({ name: 'www.example' }, '10.1.0.5')).toEqual(['site-a', 'site-b']);
+  expect(asked({ name: 'www.example' }, '10.2.0.5')).toEqual(['site-b', 'site-a']);
+  expect(asked({ name: 'www.example' }, '10.2.0.5', udp)).toEqual(['site-a']);
+  expect(asked({ vip: offer('b').vip }, '10.1.0.5')).toEqual(['site-b']);
+  expect(asked({}, '10.2.0.5', { protocol: 'http' })).toEqual(['site-b', 'site-a']);
+  expect(asked({ name: 'x.example' }, '10.2.0.5')).toBeUndefined();
+  gslb.take({ type: 'peer-silent', manager: manager('a') });
+  gslb.take({ type: 'poll-lost', manager: manager('a') });
+  expect(asked({ name: 'www.example' }, '10.1.0.5')).toEqual(['site-b']);
   gslb.close();
 });
