@@ -34,7 +34,7 @@ import { createScouts } from './scouts.ts';
 import { createLeaseSignatures } from './sessions/lease-signatures.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createPersistence } from './store/persistence.ts';
-import { familiesOfParts, healthRow } from './telemetry.ts';
+import { familiesOfParts, familiesOfPolls, healthRow } from './telemetry.ts';
 
 export interface Manager {
   /** Takes over what a running manager can; gives the names of what needs a restart. Rejects, changing nothing, for what cannot work. */
@@ -236,7 +236,10 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
           derived: () => loop.derived,
           now: () => clock.now(),
           journal,
-          families: () => familiesOfParts(sessions, health, responder, mission, cell, redirector),
+          families: () => [
+            ...familiesOfParts(sessions, health, responder, mission, cell, redirector),
+            ...familiesOfPolls(scouts.counters(), role?.counters()),
+          ],
           serves: () => carried && listening,
           problems: watch,
         },

@@ -13,6 +13,29 @@ import type { State } from './registry/state.ts';
 import type { Responder } from './responder/responder.ts';
 import type { Sessions } from './sessions/sessions.ts';
 
+/** Metrics of polls: those that this manager answers, and those that it sends as a GSLB. */
+export const familiesOfPolls = (
+  answered: Readonly<Record<string, number>>,
+  sent: Readonly<Record<string, number>> | undefined,
+): Family[] => [
+  counterOf(
+    'bivouac_polls_answered_total',
+    'Polls and probes that came, by outcome.',
+    ['outcome'],
+    new Map(Object.entries(answered)),
+  ),
+  ...(sent === undefined
+    ? []
+    : [
+        counterOf(
+          'bivouac_gslb_polls_total',
+          'Polls of managers, by what came of them.',
+          ['outcome'],
+          new Map(Object.entries(sent)),
+        ),
+      ]),
+];
+
 /** Metrics of the sessions, the checks and the responder. */
 export function familiesOfParts(
   sessions: Sessions,
