@@ -52,6 +52,18 @@ export function placesOf(view: View, topology: Topology): Places {
   return places;
 }
 
+const homes = new WeakMap<Places, ReadonlyMap<ManagerId, string>>();
+
+/** The site of a manager that is at one of the places. */
+export function siteIn(places: Places, manager: ManagerId): string | undefined {
+  let known = homes.get(places);
+  if (known === undefined) {
+    known = new Map([...places].flatMap(([name, sites]) => sites.map(site => [site.manager, name] as const)));
+    homes.set(places, known);
+  }
+  return known.get(manager);
+}
+
 /** The cost for clients at `client` (undefined: nobody knows where) of a service at the manager, by its free capacity, in units of weight, and the servers that it has. */
 export function costOf(
   site: Site,

@@ -5,7 +5,7 @@
 import type { Address } from '../../sdk/wire/address.ts';
 import type { ManagerId, PortRange, Transport } from '../../sdk/wire/model.ts';
 import type { Millis } from '../host/ports.ts';
-import { type Cost, costOf, type Places } from './cost.ts';
+import { type Cost, costOf, type Places, siteIn } from './cost.ts';
 import type { Policy } from './policy.ts';
 import { dealTo, hashOf } from './slots.ts';
 import { type Located, SLOTS, siteOf, type Topology } from './topology.ts';
@@ -155,7 +155,7 @@ function byPolicy(
   const ranked = serving
     .map((one, at): Ranked => ({ ...one, share: shares[at]!, reason: reasonOf(code, one, shares[at]!) }))
     .sort((one, other) => other.share - one.share || cheaper(one, other));
-  const first = ranked.findIndex(one => keyOf(one) === keyOf(chosen));
+  const first = ranked.findIndex(one => one.manager === chosen.manager && one.vip === chosen.vip);
   return {
     ranked: [ranked[first]!, ...ranked.slice(0, first), ...ranked.slice(first + 1)],
     leader: undefined,
@@ -211,7 +211,7 @@ function candidates(
   return [...groups.values()].flatMap((group): Candidate[] => {
     const { manager, offer } = group[0]!;
     const site = view.sites.get(manager) ?? gone(manager);
-    const at = siteOf(topology, site);
+    const at = siteIn(places, manager) ?? siteOf(topology, site);
     const score = Math.min(...group.map(one => one.supply.score));
     const least = group.reduce((one, other) => (other.supply.capacity < one.supply.capacity ? other : one));
     const supply = { capacity: least.supply.capacity, servers: least.offer.servers };
@@ -236,7 +236,10 @@ const namesOf = ({ site, name, manager, vip }: Candidate): readonly string[] => 
 const isAmong = (one: Candidate, texts: readonly string[]): boolean =>
   texts.length > 0 && namesOf(one).some(text => texts.includes(text));
 
-const byKey = (one: Candidate, other: Candidate): number => (keyOf(one) < keyOf(other) ? -1 : 1);
+const byKey = (one: Candidate, other: Candidate): number => {
+  if (one.manager !== other.manager) return one.manager < other.manager ? -1 : 1;
+  return one.vip < other.vip ? -1 : 1;
+};
 const cheaper = (one: Candidate, other: Candidate): number =>
   one.cost.total - other.cost.total || byKey(one, other);
 const stronger = (one: Candidate, other: Candidate): number => other.score - one.score || cheaper(one, other);
@@ -298,12 +301,20 @@ const SENTENCES: Readonly<Record<Reason['code'], string>> = {
   behind: 'stands behind, should the first fail',
 };
 
-function reasonOf(code: Reason['code'], { score, cost }: Candidate, share: number): Reason {
+/** The sentence is put together when somebody reads it: answers are made more often than explained. */
+const reasonOf = (code: Reason['code'], candidate: Candidate, share: number): Reason => ({
+  code,
+  get sentence() {
+    return sentenceOf(code, candidate, share);
+  },
+});
+
+function sentenceOf(code: Reason['code'], { score, cost }: Candidate, share: number): string {
   const percent = share > 0 ? `, ${Math.round(share * 100)} % of clients` : '';
   const { total, network, link, service, source, bottleneck } = cost;
   const via = bottleneck === undefined ? '' : ` ${bottleneck.name}`;
   const parts = `network ${ms(network)} (${source}), link${via} ${ms(link)}, service ${ms(service)}`;
-  return { code, sentence: `${SENTENCES[code]}${percent}: score ${score}, cost ${ms(total)} = ${parts}` };
+  return `${SENTENCES[code]}${percent}: score ${score}, cost ${ms(total)} = ${parts}`;
 }
 
 const ms = (value: Millis): string => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;

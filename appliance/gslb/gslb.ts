@@ -46,7 +46,7 @@ export class Gslb {
   private topology: Topology;
   private prefixes: DnsView['topology'];
   private view: View = emptyView();
-  private know: Knowledge;
+  private kept: Knowledge | undefined;
   private index: NameIndex;
   private version = 0;
   private readonly leaders = new Map<string, string>();
@@ -63,7 +63,6 @@ export class Gslb {
     this.policies = options.policies;
     this.topology = options.topology;
     this.prefixes = prefixesOf(options.topology);
-    this.know = this.knowledge();
     this.index = indexOf(this.view, options.fixed);
     this.settle();
     this.schedule();
@@ -71,7 +70,9 @@ export class Gslb {
 
   /** What is known now. */
   get knows(): Knowledge {
-    return this.know;
+    const { view, topology } = this;
+    this.kept ??= { view, topology, places: placesOf(view, topology), here: this.options.here };
+    return this.kept;
   }
 
   take(event: GslbEvent): void {
@@ -79,7 +80,7 @@ export class Gslb {
     if (next === this.view) return;
     const changed = next.version !== this.view.version;
     this.view = next;
-    this.know = this.knowledge();
+    this.kept = undefined;
     if (changed) this.schedule();
   }
 
@@ -88,7 +89,7 @@ export class Gslb {
     if (topology !== this.topology) this.prefixes = prefixesOf(topology);
     this.policies = policies;
     this.topology = topology;
-    this.know = this.knowledge();
+    this.kept = undefined;
     this.everything = true;
     this.schedule();
   }
@@ -117,11 +118,6 @@ export class Gslb {
     this.timers.clear();
   }
 
-  private knowledge(): Knowledge {
-    const { view, topology } = this;
-    return { view, topology, places: placesOf(view, topology), here: this.options.here };
-  }
-
   private ask(
     name: string,
     where: Pick<Located, 'site' | 'slot'>,
@@ -129,7 +125,7 @@ export class Gslb {
   ): { decision: Decision; ttl: number } {
     const policy = policyFor(this.policies, name);
     const key = `${name} ${where.site ?? ''} ${wanted.protocol ?? ''} ${wanted.transport ?? ''}`;
-    const decision = decide(name, where, this.know, policy, this.leaders.get(key), wanted);
+    const decision = decide(name, where, this.knows, policy, this.leaders.get(key), wanted);
     if (decision.leader !== undefined) {
       if (this.leaders.size >= MOST_LEADERS) this.leaders.clear();
       this.leaders.set(key, decision.leader);
@@ -213,14 +209,14 @@ export class Gslb {
   private say(names: readonly string[]): void {
     const { log, here } = this.options;
     const old: Knowledge = {
-      ...this.know,
+      ...this.knows,
       view: this.published,
       places: placesOf(this.published, this.topology),
     };
     for (const name of names) {
       const policy = policyFor(this.policies, name);
       const before = decide(name, { site: here, slot: 0 }, old, policy);
-      const after = decide(name, { site: here, slot: 0 }, this.know, policy);
+      const after = decide(name, { site: here, slot: 0 }, this.knows, policy);
       const [one, other] = [before.ranked[0], after.ranked[0]];
       if (one?.vip === other?.vip && one?.manager === other?.manager && before.verdict === after.verdict)
         continue;

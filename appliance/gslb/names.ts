@@ -17,27 +17,36 @@ export function withHeld(
 ): { readonly names: View['names']; readonly changed: boolean } {
   if (before === after) return { names, changed: false };
   const touched = new Set<string>();
+  /** Of these not only the figures are others. */
+  const regrouped = new Set<string>();
   let changed = false;
   for (const [key, held] of before) {
     const next = after.get(key);
     if (next === held) continue;
     touched.add(held.offer.name);
+    if (next === undefined) regrouped.add(held.offer.name);
     changed ||= next === undefined || differs(held, next);
   }
   for (const [key, held] of after) {
     if (before.has(key)) continue;
     touched.add(held.offer.name);
+    regrouped.add(held.offer.name);
     changed = true;
   }
   if (touched.size === 0) return { names, changed };
   const draft = names.draft();
-  const additions = byName(after, touched);
+  const additions = byName(after, regrouped);
   const [{ manager } = { manager: '' }] = before.size > 0 ? before.values() : after.values();
   let lapses = false;
   for (const name of touched) {
     const old = names.get(name) ?? { held: [], since: now, moved: now, lapsed: [] };
+    if (!regrouped.has(name)) {
+      const held = old.held.map(one => (one.manager === manager ? (after.get(one.key) ?? one) : one));
+      draft.set(name, nameOf(old, held, now, false));
+      continue;
+    }
     const others = old.held.filter(held => held.manager !== manager);
-    const next = nameOf(old, [...others, ...(additions.get(name) ?? [])], now);
+    const next = nameOf(old, [...others, ...(additions.get(name) ?? [])].sort(compare), now, true);
     lapses ||= next.held.length === 0;
     draft.set(name, next);
   }
@@ -64,15 +73,14 @@ function byName(offers: Offers, wanted: ReadonlySet<string>): ReadonlyMap<string
   return found;
 }
 
-function nameOf(old: Name, unsorted: readonly Held[], now: Millis): Name {
-  const held = [...unsorted].sort(compare);
+/** `regrouped`: an offer has come or gone, however alike those that are left look. */
+function nameOf(old: Name, held: readonly Held[], now: Millis, regrouped: boolean): Name {
+  if (!regrouped && held.every((one, at) => !differs(one, old.held[at]!))) return { ...old, held };
   const turned = serving(old.held) !== serving(held);
-  const since = turned || old.held.length + old.lapsed.length === 0 ? now : old.since;
-  const same = held.length === old.held.length && held.every((one, at) => !differs(one, old.held[at]!));
   return {
     held,
-    since,
-    moved: same ? old.moved : now,
+    since: turned || old.held.length + old.lapsed.length === 0 ? now : old.since,
+    moved: now,
     lapsed: held.length > 0 ? [] : old.held.length > 0 ? old.held : old.lapsed,
   };
 }

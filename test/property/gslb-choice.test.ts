@@ -127,5 +127,6 @@ test('for any farms, round trips and demand that fit: near the best in hindsight
     { numRuns: 8, seed: 11 },
   );
   const sorted = [...ratios].sort((one, other) => one - other);
-  expect(sorted[Math.floor(sorted.length / 2)]!).toBeLessThan(1.15);
+  expect(sorted[Math.floor(sorted.length * 0.7)]!).toBeLessThan(1.15);
+  expect(sorted.at(-1)!).toBeLessThan(5);
 });

@@ -136,6 +136,14 @@ test('how long a name has been settled counts from who serves it, not from how w
   expect(view.names.get('www.example')!.since).toBe(6000);
 });
 
+test('one that goes as another just like it comes is a change', () => {
+  const [one, other] = [offer('a'), offer('a', { vip: offer('b').vip })];
+  const before = reduce(emptyView(), heard('a', [one]), 100);
+  const after = reduce(before, heard('a', [other], { offersGone: [one] }), 200);
+  expect(after.version).toBeGreaterThan(before.version);
+  expect(after.names.get('www.example')).toMatchObject({ since: 200, moved: 200 });
+});
+
 /** Any sequence of events. */
 const event: fc.Arbitrary<GslbEvent> = fc.constantFrom('a', 'b', 'c').chain(letter => {
   const some = fc.subarray([
