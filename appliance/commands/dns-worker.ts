@@ -27,7 +27,8 @@ export const dnsWorkers =
 export function dnsWorker(): number {
   const port = parentPort;
   if (port === null) throw new Error('a DNS worker runs in a thread');
-  const { start, wake } = workerData as ThreadData<DnsWorkerStart>;
+  const data = workerData as ThreadData<DnsWorkerStart>;
+  const { start, wake } = data;
   const clerk = new Clerk(
     {
       clock: createClock(),
@@ -43,7 +44,7 @@ export function dnsWorker(): number {
     wake,
     handler: clerk,
     onReady: () => sayReady(port),
-    fetch: () => fetchMessages<ToClerk>(port, message => clerk.hear(message)),
+    fetch: () => fetchMessages<ToClerk>(port, data, message => clerk.hear(message)),
   });
   return 0;
 }

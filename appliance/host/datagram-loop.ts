@@ -20,6 +20,8 @@ export interface DatagramLoopOptions {
 
 const POLLIN = 1;
 const POLLFD_BYTES = 8;
+/** ms: whatever becomes of a wake-up, what was posted is found. */
+const LONGEST_WAIT = 1000;
 /** Batches from one socket before another has its turn, and what was posted is looked at. */
 const TURNS = 16;
 
@@ -41,11 +43,10 @@ export function runDatagramLoop(options: DatagramLoopOptions): void {
     const ready = (index: number): boolean => polled.readUInt16LE(index * POLLFD_BYTES + 6) !== 0;
     const count = Buffer.allocUnsafeSlow(8);
     for (;;) {
-      if (calls.poll(polled, descriptors.length, -1) < 0) continue;
-      if (ready(sockets.length)) {
-        calls.read(wake, count, 8);
-        if (!fetch()) return;
-      }
+      const events = calls.poll(polled, descriptors.length, LONGEST_WAIT);
+      if (events > 0 && ready(sockets.length)) calls.read(wake, count, 8);
+      if (!fetch()) return;
+      if (events <= 0) continue;
       for (const [index, fd] of sockets.entries()) {
         if (!ready(index)) continue;
         let turns = 0;

@@ -7,7 +7,10 @@ import { openWake } from './datagram-loop.ts';
 /** The thread's side: what it was started with, and the messages that wait. */
 export interface ThreadData<Start> {
   readonly start: Start;
+  /** Becomes readable when there is something to fetch. */
   readonly wake: number;
+  /** Not 0: it is to end. Seen whatever becomes of messages; Node's own way to end a thread is lost on one that is within a native call. */
+  readonly end: Int32Array;
 }
 
 export interface Thread<To> {
@@ -16,8 +19,6 @@ export interface Thread<To> {
   stop(): Promise<void>;
 }
 
-/** Posted last. */
-const END = 'end';
 /** How the thread says that it is ready. */
 const READY = 'ready';
 
@@ -32,13 +33,21 @@ export function startThread<To, From, Start>(
   onGone: (reason: string) => void,
 ): Promise<Thread<To>> {
   const wake = openWake();
-  const data: ThreadData<Start> = { start, wake: wake.fd };
+  const end = new Int32Array(new SharedArrayBuffer(4));
+  const data: ThreadData<Start> = { start, wake: wake.fd, end };
   const worker = new Worker(program, { workerData: data });
   let reason = 'it ended';
   let stopping = false;
   let ready = false;
+  const tellEnd = (): void => {
+    Atomics.store(end, 0, 1);
+    wake.wake();
+  };
+  // The process waits for its threads as it ends, and a blocked one does not hear of it.
+  process.on('exit', tellEnd);
   const ended = new Promise<void>(resolve => {
     worker.once('exit', () => {
+      process.off('exit', tellEnd);
       wake.close();
       resolve();
     });
@@ -46,10 +55,6 @@ export function startThread<To, From, Start>(
   worker.on('error', error => {
     reason = error.message;
   });
-  const post = (message: To | typeof END): void => {
-    worker.postMessage(message);
-    wake.wake();
-  };
   return new Promise((resolve, reject) => {
     worker.on('message', (message: From | typeof READY) => {
       if (message !== READY) {
@@ -59,10 +64,12 @@ export function startThread<To, From, Start>(
       ready = true;
       resolve({
         post: message => {
-          if (!stopping) post(message);
+          if (stopping) return;
+          worker.postMessage(message);
+          wake.wake();
         },
         stop() {
-          if (!stopping) post(END);
+          if (!stopping) tellEnd();
           stopping = true;
           return ended;
         },
@@ -81,12 +88,16 @@ export function startThread<To, From, Start>(
 /** Within a thread: says that it is ready. */
 export const sayReady = (port: MessagePort): void => port.postMessage(READY);
 
-/** Within a thread: hands over all messages that wait; false when the end was among them. */
-export function fetchMessages<To>(port: MessagePort, hear: (message: To) => void): boolean {
-  for (;;) {
-    const received = receiveMessageOnPort(port) as { message: To | typeof END } | undefined;
+/** Within a thread: hands over all messages that wait; false when it is to end. */
+export function fetchMessages<To>(
+  port: MessagePort,
+  { end }: ThreadData<unknown>,
+  hear: (message: To) => void,
+): boolean {
+  while (Atomics.load(end, 0) === 0) {
+    const received = receiveMessageOnPort(port) as { message: To } | undefined;
     if (received === undefined) return true;
-    if (received.message === END) return false;
-    hear(received.message as To);
+    hear(received.message);
   }
+  return false;
 }

@@ -301,6 +301,11 @@ test('a change is answered by every worker at once', async () => {
 test('it ends when it is told to, and starts anew at the same port; without workers, too', async () => {
   (server as LongProcess & { end: () => void }).end();
   expect(await server.exited).toBe(0);
+  // Nor do its threads outlive, or hold, a main thread that falls.
+  const failing = await start('2', '', '');
+  failing.write('fail\n');
+  const waited = new Promise(resolve => setTimeout(resolve, 10_000, 'it stayed'));
+  expect(await Promise.race([failing.exited, waited])).toBe(1);
   server = await start('0', '', '');
   expect(server.stdout()).toContain('ready plain');
   expect(await short('@fd09::1', 'www.cell')).toEqual(['10.0.0.1', '10.0.0.2']);

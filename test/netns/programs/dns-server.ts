@@ -1,7 +1,7 @@
 /**
  * The DNS server as a program: node dns-server.mjs WORKERS TRANSFERS NOTIFY, all addresses, port 53. A line `NAME ADDRESS…` on its input is
  * what it answers from then on (with places: 10.1.0.0/16 gets the first address alone); it says `ready`, then `serial N` for each
- * line, and `counts {…}` for a line `counts`.
+ * line, and `counts {…}` for a line `counts`. `fail` makes it throw.
  */
 import { createInterface } from 'node:readline';
 import { isMainThread } from 'node:worker_threads';
@@ -89,6 +89,10 @@ async function main(): Promise<void> {
         console.log(`counts ${JSON.stringify(server.counts())}`);
         return;
       }
+      if (line === 'fail')
+        setTimeout(() => {
+          throw new Error('as it was told');
+        });
       const [name = '', ...list] = line.split(' ');
       if (list.length === 0) names.delete(name);
       else names.set(name, list.map(address));
