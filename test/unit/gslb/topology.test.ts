@@ -1,4 +1,5 @@
 /** Who is where: the file, its faults, the longest prefix, and how a place's clients are dealt out. */
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
@@ -127,3 +128,9 @@ const bytesOf6 = (text: string): number[] => {
   const all = [...first, ...new Array<number>(8 - first.length - last.length).fill(0), ...last];
   return all.flatMap(word => [word >> 8, word & 255]);
 };
+
+test('the example of docs/operations.md is a good topology', () => {
+  const text = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const [, example = ''] = /```json topology\n(.*?)```/s.exec(text) ?? [];
+  expect(readTopology(example)).toHaveProperty('topology');
+});
