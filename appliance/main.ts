@@ -9,7 +9,7 @@ import { capabilities } from './dataplane/capabilities.ts';
 import { metricFor } from './desired/metric.ts';
 import type { Wanted, WantedDataplane, WantedRoutes } from './desired/wanted.ts';
 import { dataplaneDriver, routeSettings, routingDriver } from './drivers.ts';
-import { createGslbRole, type GslbRole } from './gslb-role.ts';
+import type { GslbRole } from './gslb-role.ts';
 import { createProbes } from './health/probes.ts';
 import { createHealth } from './health/scheduler.ts';
 import type { Clock, Signer } from './host/ports.ts';
@@ -195,10 +195,13 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     onProblems: problems => watch.note('dhcp', problems),
   });
 
-  if (config.gslb !== undefined)
+  if (config.gslb !== undefined) {
+    // Loaded only where it is wanted: a small box need not hold a DNS server's code.
+    const { createGslbRole } = await import('./gslb-role.ts');
     role = await createGslbRole({
       ...{ host, signer, mission, config: { ...config, gslb: config.gslb }, topology: secrets.topology },
     });
+  }
 
   const hand = (wanted: Wanted): void => {
     health.set(wanted.checks);
