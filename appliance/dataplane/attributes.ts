@@ -70,10 +70,6 @@ export function message(
   return bytes;
 }
 
-/** A message without attributes. */
-export const numbered = (type: number, flags: number, header: Uint8Array): Uint8Array =>
-  message(type, flags, header, []);
-
 /** A netfilter message (linux/netfilter/nfnetlink.h): family, version 0, resource id 0, then attributes. */
 export const netfilterMessage = (
   subsystem: number,
