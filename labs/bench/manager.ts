@@ -56,7 +56,8 @@ export async function startManager(
       '--config',
       file,
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+    // As bivouac.service has it.
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, MALLOC_ARENA_MAX: '1' } },
   );
   network.adopt(child);
   let log = '';
