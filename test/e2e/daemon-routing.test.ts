@@ -90,6 +90,8 @@ test.each(['external', 'internal'])('a VIP (%s) comes, outlives a crash, and goe
 test('a reload takes a new pool to FRR, and leaves the routes that are alone', async () => {
   row = await threeRouters({ bare: ['a'] });
   const { manager, host } = cell(row.a, 'ab', 1);
+  // Whatever moves the VIP's route is to be the reload, and not 300 ms in which a busy machine lets the server say nothing.
+  manager.configure({ sessions: { heartbeat: 5000 } });
   await manager.start();
   await untilLearned(row.a, '10.9.2.0/24', true, 20_000);
   await serve(host, 1).up();
