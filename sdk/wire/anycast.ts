@@ -1,27 +1,17 @@
 /** Anycast ARP and the search for a manager: one message in a datagram or behind an ARP body (docs/protocol.md §7). */
-import { type Body, decodeBody, encodeBody } from './body.ts';
+import { decodeBody, encodeBody, type Shape, shapesOf } from './body.ts';
 import * as element from './elements.ts';
 import { WireError } from './errors.ts';
 import * as group from './groups.ts';
 import { HEADER, readHeader } from './header.ts';
-import { flag, type Layout, many, one, optional, orElse, record } from './layout.ts';
+import { flag, many, one, optional, orElse } from './layout.ts';
 import { type AnycastMessage, VERSION } from './messages.ts';
 import type { Selector } from './model.ts';
-import { MESSAGE } from './numbers.ts';
 import { ELEMENT_HEADER, elementEnd, NUMBER_MASK, readU16 } from './tlv.ts';
 
 type Type = AnycastMessage['type'];
-type Elements<T extends Type> = Omit<Extract<AnycastMessage, { readonly type: T }>, 'type'>;
 
-interface Shape extends Body<object> {
-  readonly type: Type;
-}
-
-const shape = <T extends Type>(type: T, layout: Layout<Elements<T>>): Shape => ({
-  type,
-  number: MESSAGE[type],
-  codec: record(layout) as unknown as Shape['codec'],
-});
+const shape = shapesOf<AnycastMessage>();
 
 /** Servers in one part of an answer. */
 export const MAX_ANSWERED_SERVERS = 1024;
@@ -34,7 +24,7 @@ export const NONCE_END = NONCE_AT + 8;
 export const SOLICIT_SIZE = 176;
 
 /** Every anycast message and its elements, in the order in which they are written. The nonce is first, the signature last. */
-export const ANYCAST: readonly Shape[] = [
+export const ANYCAST: readonly Shape<Type>[] = [
   shape('query', {
     nonce: one(element.nonce),
     cookie: optional(element.cookie),

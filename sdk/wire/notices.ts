@@ -1,27 +1,17 @@
 /** Notices: one message in a datagram between managers, and from managers to GSLBs (docs/protocol.md, Notices). */
 import { messageLength, signatureAt } from './anycast.ts';
-import { type Body, decodeBody, encodeBody } from './body.ts';
+import { decodeBody, encodeBody, type Shape, shapesOf } from './body.ts';
 import * as element from './elements.ts';
 import { WireError } from './errors.ts';
 import * as group from './groups.ts';
 import { HEADER } from './header.ts';
-import { flag, type Layout, many, one, optional, orElse, record, writeElement } from './layout.ts';
+import { flag, many, one, optional, orElse, writeElement } from './layout.ts';
 import { type NoticedBinding, type NoticedOffer, type NoticeMessage, VERSION } from './messages.ts';
-import { MESSAGE } from './numbers.ts';
 import { TlvWriter } from './tlv.ts';
 
 type Type = NoticeMessage['type'];
-type Elements<T extends Type> = Omit<Extract<NoticeMessage, { readonly type: T }>, 'type'>;
 
-interface Shape extends Body<object> {
-  readonly type: Type;
-}
-
-const shape = <T extends Type>(type: T, layout: Layout<Elements<T>>): Shape => ({
-  type,
-  number: MESSAGE[type],
-  codec: record(layout) as unknown as Shape['codec'],
-});
+const shape = shapesOf<NoticeMessage>();
 
 /** Entries of each sort in one notice: more than fit into a datagram. */
 export const MAX_ENTRIES = 64;
@@ -40,7 +30,7 @@ const speaker = {
 };
 
 /** Every message of notices and its elements, in the order in which they are written. The signature is last. */
-export const NOTICES: readonly Shape[] = [
+export const NOTICES: readonly Shape<Type>[] = [
   shape('notice', {
     ...speaker,
     boot: one(element.boot),

@@ -1,28 +1,18 @@
 /** Polls: one message in a datagram, to the port of anycast ARP and back (docs/protocol.md, Polls). */
 import { messageLength, signatureAt } from './anycast.ts';
-import { type Body, decodeBody, encodeBody } from './body.ts';
+import { decodeBody, encodeBody, type Shape, shapesOf } from './body.ts';
 import * as element from './elements.ts';
 import { WireError } from './errors.ts';
 import * as group from './groups.ts';
 import { HEADER } from './header.ts';
-import { type Layout, many, one, optional, orElse, record } from './layout.ts';
+import { many, one, optional, orElse } from './layout.ts';
 import { VERSION } from './messages.ts';
-import { MESSAGE } from './numbers.ts';
 import type { PollMessage } from './poll-messages.ts';
 import { NUMBER_MASK, readU16 } from './tlv.ts';
 
 type Type = PollMessage['type'];
-type Elements<T extends Type> = Omit<Extract<PollMessage, { readonly type: T }>, 'type'>;
 
-interface Shape extends Body<object> {
-  readonly type: Type;
-}
-
-const shape = <T extends Type>(type: T, layout: Layout<Elements<T>>): Shape => ({
-  type,
-  number: MESSAGE[type],
-  codec: record(layout) as unknown as Shape['codec'],
-});
+const shape = shapesOf<PollMessage>();
 
 /** Links, and round trips, in one reply. */
 export const MAX_TOLD = 16;
@@ -30,7 +20,7 @@ export const MAX_TOLD = 16;
 export const POLL_SIZE = 64;
 
 /** Every message of polls and its elements, in the order in which they are written. The nonce is first, the signature last. */
-export const POLLS: readonly Shape[] = [
+export const POLLS: readonly Shape<Type>[] = [
   shape('poll', {
     nonce: one(element.nonce),
     cookie: optional(element.cookie),
