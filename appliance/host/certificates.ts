@@ -5,23 +5,10 @@ import { X509Certificate } from 'node:crypto';
 import { certificatesIn, isIssuedBy } from '../../sdk/transport/chain.ts';
 import { identify } from './keys.ts';
 import { peerCertificate } from './net-certificate.ts';
-import type { CertificateFacts } from './ports.ts';
-
-/** What `Inspect` of pki/trust.ts gives. */
-export interface InspectedCertificate {
-  readonly publicKey: Uint8Array;
-  readonly keyType: string;
-  readonly uris: readonly string[];
-  readonly subject: string;
-  readonly serial: string;
-  readonly authority: boolean;
-  readonly issued: boolean;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-}
+import type { CertificateFacts, Inspected } from './ports.ts';
 
 /** Reads certificates in DER and sees whether the authority (PEM) issued them. Throws when the authority's cannot be read. */
-export function inspectorOf(ca: string): (der: Uint8Array) => InspectedCertificate | undefined {
+export function inspectorOf(ca: string): (der: Uint8Array) => Inspected | undefined {
   const authorities = certificatesIn(ca);
   if (authorities.length === 0) throw new Error("the authority's file holds no certificate in PEM");
   return der => {

@@ -266,6 +266,23 @@ export interface Log {
   (level: LogLevel, event: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+/** What a certificate says, and whether the mission's authority issued it. */
+export interface Inspected {
+  /** DER of the key's SPKI. */
+  readonly publicKey: Uint8Array;
+  readonly keyType: string;
+  readonly uris: readonly string[];
+  readonly subject: string;
+  /** Hex. */
+  readonly serial: string;
+  /** An authority's own. */
+  readonly authority: boolean;
+  /** The mission's authority signed it. */
+  readonly issued: boolean;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
 /** A key of this host that signs (Ed25519): its certificate's. */
 export interface Signer {
   /** SHA-256 of the public key's SPKI, as ManagerId and ServerId are made. */

@@ -2,25 +2,9 @@
  * Who is of the mission: judges certificates that come without TLS, in notices and with foreign leases. Pure over what reads them.
  */
 import type { ManagerId } from '../../sdk/wire/model.ts';
+import type { Inspected } from '../host/ports.ts';
 import { credentialsOf, type Role } from './claims.ts';
 import { canonicalSerial } from './crl.ts';
-
-/** What a certificate says, and whether the mission's authority issued it. */
-export interface Inspected {
-  /** DER of the key's SPKI. */
-  readonly publicKey: Uint8Array;
-  readonly keyType: string;
-  readonly uris: readonly string[];
-  readonly subject: string;
-  /** Hex. */
-  readonly serial: string;
-  /** An authority's own. */
-  readonly authority: boolean;
-  /** The mission's authority signed it. */
-  readonly issued: boolean;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-}
 
 /** Reads DER; undefined for what is no certificate. */
 export type Inspect = (der: Uint8Array) => Inspected | undefined;
