@@ -7,16 +7,14 @@
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { agentPrograms } from '../support/agent-programs.ts';
 import { type LongProcess, type Namespace, Network, poll } from '../support/netns.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const work = mkdtempSync(join(tmpdir(), 'bivouac-roaming-'));
-const built = join(root, `node_modules/.cache/bivouac-roaming-${process.pid}`);
-const agentProgram = join(built, 'agent.mjs');
-const managerProgram = join(built, 'manager.mjs');
+const programs = agentPrograms('roaming');
+const { agent: agentProgram, manager: managerProgram } = programs;
 const VIP = '10.99.0.1';
 const network = new Network();
 let switches: Namespace;
@@ -48,19 +46,7 @@ function manage(namespace: Namespace, id: string, own: string): Manager {
 const cells = new Map<string, Namespace>();
 
 beforeAll(async () => {
-  const options = {
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'silent',
-    packages: 'external',
-  } as const;
-  const contents =
-    "import { agent } from './appliance/commands/agent.ts'; process.exitCode = await agent(process.argv.slice(2));";
-  await build({ ...options, stdin: { contents, resolveDir: root, loader: 'ts' }, outfile: agentProgram });
-  const scripted = join(root, 'test/netns/programs/agent-manager.ts');
-  await build({ ...options, entryPoints: [scripted], outfile: managerProgram });
+  await programs.build();
   switches = network.namespace('switches');
   for (const [number, cell] of ['a', 'b'].entries()) {
     switches.ipBatch([
@@ -80,7 +66,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await network.dispose();
   rmSync(work, { recursive: true, force: true });
-  rmSync(built, { recursive: true, force: true });
+  rmSync(programs.directory, { recursive: true, force: true });
 });
 
 beforeEach(async () => {

@@ -3,17 +3,14 @@
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { agentPrograms } from '../support/agent-programs.ts';
 import { type LongProcess, type Namespace, Network, poll } from '../support/netns.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const work = mkdtempSync(join(tmpdir(), 'bivouac-agent-'));
-// Below the repository, so that they find its packages.
-const built = join(root, `node_modules/.cache/bivouac-agent-${process.pid}`);
-const agentProgram = join(built, 'agent.mjs');
-const managerProgram = join(built, 'manager.mjs');
+const programs = agentPrograms('agent');
+const { agent: agentProgram, manager: managerProgram } = programs;
 const VIP = '10.99.0.1';
 const VIP6 = '2001:db8:99::1';
 const network = new Network();
@@ -21,19 +18,7 @@ let server: Namespace;
 let manager: Namespace;
 
 beforeAll(async () => {
-  const options = {
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'silent',
-    packages: 'external',
-  } as const;
-  const contents =
-    "import { agent } from './appliance/commands/agent.ts'; process.exitCode = await agent(process.argv.slice(2));";
-  await build({ ...options, stdin: { contents, resolveDir: root, loader: 'ts' }, outfile: agentProgram });
-  const scripted = join(root, 'test/netns/programs/agent-manager.ts');
-  await build({ ...options, entryPoints: [scripted], outfile: managerProgram });
+  await programs.build();
   server = network.namespace('server');
   manager = network.namespace('manager');
   network.veth(
@@ -45,7 +30,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await network.dispose();
   rmSync(work, { recursive: true, force: true });
-  rmSync(built, { recursive: true, force: true });
+  rmSync(programs.directory, { recursive: true, force: true });
 });
 
 /** The scripted manager, and what it has heard: one JSON message a line. */
