@@ -289,7 +289,12 @@ test.each(pairs)("somebody else's %s and %s: the host is seen and invited", asyn
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${words()}`);
   }
-  expect(rooms.sights().find(sight => sight.at !== undefined)).toMatchObject({
+  const seen = await poll(
+    () => rooms.sights().find(sight => sight.at !== undefined),
+    5000,
+    'the host is seen with its address',
+  );
+  expect(seen).toMatchObject({
     name: 'web1',
     hardware: '01020000000101',
   });
@@ -309,7 +314,7 @@ test.each(Object.keys(clients))('DHCP of our own and %s: from DISCOVER to RELEAS
   const started = clients[client]!(path);
   await poll(() => told(path) === OWN, 15_000, 'the client was given option 224');
   await poll(() => invited.count() > 0, 5000, 'the host was invited');
-  expect(rooms.states()).toContain('bound');
+  await poll(() => rooms.states().includes('bound'), 5000, 'the host is bound');
   await started.release();
   await poll(() => rooms.lines().some(line => line['hasten'] === 'dhcp-released'), 5000, 'RELEASE hastens');
   expect(await rooms.stop()).toBe(0);
@@ -323,8 +328,10 @@ test('a client that comes from another cell is refused its address at once, and 
   file('dhclient.leases', lease);
   clients['dhclient']!(path);
   await poll(() => told(path) === OWN, 15_000, 'it has an address of this cell');
-  expect(rooms.sights().some(sight => sight.at === '10.9.0.7')).toBe(true);
-  expect(rooms.lines().some(line => line['hasten'] === 'dhcp-refused')).toBe(true);
+  const refused = (): boolean =>
+    rooms.sights().some(sight => sight.at === '10.9.0.7') &&
+    rooms.lines().some(line => line['hasten'] === 'dhcp-refused');
+  expect(await poll(refused, 5000, 'it was seen to ask, and to be refused')).toBe(true);
 });
 
 test('a client that declines is seen', async () => {
@@ -339,7 +346,7 @@ test('a client that declines is seen', async () => {
       throw new Error(`${error.message}\n${client.stderr()}\n${rooms.stdout()}`);
     },
   );
-  expect(rooms.states()).toContain('declined');
+  expect(await poll(() => rooms.states().includes('declined'), 5000, 'the host has declined')).toBe(true);
 });
 
 test('a host behind a relay is seen with its relay, and invited by way of the kernel', async () => {
@@ -383,7 +390,12 @@ subnet 10.7.0.0 netmask 255.255.255.0 { range 10.7.0.100 10.7.0.110; option rout
   await poll(() => rooms.lines().some(line => line['routed'] === true), 15_000, 'invited').catch(error => {
     throw new Error(`${error.message}\n${client.stderr()}\n${rooms.stdout()}`);
   });
-  expect(rooms.sights().find(sight => sight.state === 'bound')).toMatchObject({
+  const bound = await poll(
+    () => rooms.sights().find(sight => sight.state === 'bound'),
+    5000,
+    'the host is bound',
+  );
+  expect(bound).toMatchObject({
     relay: '10.7.0.1',
     hardware: '01020000000101',
   });
