@@ -162,12 +162,15 @@ function topologyOf(text: string | undefined): Topology {
 const policiesOf = ({ policies }: GslbConfig): readonly Policy[] =>
   policies.map(({ policy, ...rest }) => ({ ...rest, kind: policy }));
 
-/** Name servers of a zone that has none of its own. */
+/**
+ * The zones; one without name servers of its own has `ns1`. The mailbox is RFC 2142's for who runs a network, and the shortest there is: SOA
+ * is in every answer that says no, and that has to stay below twice its query (dns/reply.ts).
+ */
 const zonesOf = ({ zones, nameServers }: GslbConfig): readonly Zone[] =>
   zones.map(apex => {
     const named = Object.keys(nameServers);
     return {
-      ...{ apex, nameServers: named.length > 0 ? named : [`ns1.${apex}`], mailbox: `hostmaster.${apex}` },
+      ...{ apex, nameServers: named.length > 0 ? named : [`ns1.${apex}`], mailbox: `noc.${apex}` },
       ...{ refresh: 60, retry: 10, expire: 3600, minimum: 2, ttl: 300 },
     };
   });

@@ -190,7 +190,7 @@ export class Answerer {
     const end = reply.question();
     const length = entry.zone.writeSoa(reply.output, reply.at + end, this.apexAt(entry, from), true);
     reply.head(FLAG.AA, rcode, 0, 1);
-    return reply.close(end + length);
+    return reply.close(end + length, rcode);
   }
 
   private answerSoa(entry: Entry): number {

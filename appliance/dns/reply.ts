@@ -9,8 +9,6 @@ import { OptWriter } from './opt.ts';
 import type { Query } from './query.ts';
 import { LARGEST_MESSAGE } from './writer.ts';
 
-/** IPv4 and UDP headers: what each datagram takes more than its message. */
-const DATAGRAM_HEADERS = 28;
 const OPCODE_BITS = 0x7800;
 
 export interface ReplyOptions {
@@ -18,7 +16,10 @@ export interface ReplyOptions {
   readonly secrets: readonly Uint8Array[];
   /** What this server calls itself when asked (RFC 5001); empty: nothing. At most 64 bytes. */
   readonly nsid: Uint8Array;
-  /** The answer to an unproven source stays below so many times the bytes of the query, IP and UDP headers counted on both sides. */
+  /**
+   * The answer to an unproven source stays below so many times the bytes of the query. Messages are compared: with the headers of UDP and IP,
+   * which both sides have, the factor is less.
+   */
   readonly amplification: number;
 }
 
@@ -97,7 +98,7 @@ export class Reply {
     const whole = this.fits(bytes.length);
     const length = whole ? bytes.length : core;
     const end = this.question();
-    if (!whole && !this.fits(core)) return this.cut();
+    if (!whole && !this.fits(core)) return this.cut(bytes[3]! & 15);
     for (let index = end; index < length; index++) output[at + index] = bytes[index]!;
     output[at + 2] = bytes[2]! | ((query.flags >> 8) & 1);
     for (let index = 3; index < HEADER; index++) output[at + index] = bytes[index]!;
@@ -107,14 +108,17 @@ export class Reply {
 
   /** Ends a reply of so many bytes that has its head and its question: with its OPT record, or cut. Gives its length. */
   close(length: number, rcode: number = RCODE.NOERROR): number {
-    return this.fits(length) || length === this.questionEnd() ? this.append(length, rcode) : this.cut();
+    return this.fits(length) || length === this.questionEnd() ? this.append(length, rcode) : this.cut(rcode);
   }
 
   /** An empty reply that says: by TCP there is more. Its question is written. Gives its length. */
-  truncate(flags: number): number {
+  truncate(flags: number, rcode: number = RCODE.NOERROR): number {
     this.counters.truncated++;
-    this.head(flags | FLAG.TC, RCODE.NOERROR, 0, 0);
-    return this.append(this.questionEnd(), RCODE.NOERROR);
+    this.head(flags | FLAG.TC, rcode, 0, 0);
+    const end = this.questionEnd();
+    // The NSID goes if even that is too much.
+    this.fits(end);
+    return this.append(end, rcode);
   }
 
   private questionEnd(): number {
@@ -130,9 +134,12 @@ export class Reply {
     return length + this.opt.length(this.query) <= limit;
   }
 
-  /** The answer has no room. Who showed half a cookie gets the other half, and then needs no TCP (RFC 7873 §5.2.3). */
-  private cut(): number {
-    if (this.proven || this.query.cookieAt < 0) return this.truncate(FLAG.AA);
+  /**
+   * The answer has no room. Who showed half a cookie gets the other half, and then needs no TCP (RFC 7873 §5.2.3); others are told to come
+   * by TCP, and at once that there is no such name: only the SOA record is then missing, by which that may be remembered (RFC 2308 §5).
+   */
+  private cut(rcode: number): number {
+    if (this.proven || this.query.cookieAt < 0) return this.truncate(FLAG.AA, rcode);
     this.counters.count(RCODE.BADCOOKIE);
     this.head(0, RCODE.BADCOOKIE, 0, 0);
     return this.append(this.questionEnd(), RCODE.BADCOOKIE);
@@ -145,8 +152,7 @@ export class Reply {
     const said = query.edns ? Math.max(SMALLEST_DATAGRAM, query.udpSize) : SMALLEST_DATAGRAM;
     const limit = Math.min(said, LARGEST_DATAGRAM);
     if (this.proven) return limit;
-    const asked = query.end - query.start + DATAGRAM_HEADERS;
-    return Math.min(limit, Math.ceil(asked * this.amplification) - 1 - DATAGRAM_HEADERS);
+    return Math.min(limit, Math.ceil((query.end - query.start) * this.amplification) - 1);
   }
 
   private append(length: number, rcode: number): number {

@@ -26,7 +26,7 @@ function start() {
 
 test('records, in their order, with the question as it was asked', () => {
   const { ask } = start();
-  const message = ask(dnsQuery('wWw.CELL', TYPE.A, { id: 0xbeef }));
+  const message = ask(dnsQuery('wWw.CELL', TYPE.A, { id: 0xbeef }), undefined, true);
   expect(message).toMatchObject({
     id: 0xbeef,
     flags: { qr: true, aa: true, tc: false, rd: true },
@@ -35,7 +35,7 @@ test('records, in their order, with the question as it was asked', () => {
   });
   expect(linesOf(message.answer)).toEqual(['wWw.CELL 1 10.0.0.1', 'wWw.CELL 1 10.0.0.2']);
   expect(message.answer[0]!.ttl).toBe(30);
-  expect(linesOf(ask(dnsQuery('www.cell', TYPE.AAAA)).answer)).toEqual(['www.cell 28 fd00::1']);
+  expect(linesOf(ask(dnsQuery('www.cell', TYPE.AAAA, { edns: {} })).answer)).toEqual(['www.cell 28 fd00::1']);
   expect(ask(dnsQuery('www.cell', TYPE.A, { flags: 0 })).flags.rd).toBe(false);
 });
 
@@ -81,7 +81,7 @@ describe('what is not there', () => {
 
 test('the apex: SOA, NS with glue', () => {
   const { ask, authority } = start();
-  const soa = ask(dnsQuery('cell', TYPE.SOA));
+  const soa = ask(dnsQuery('cell', TYPE.SOA), undefined, true);
   expect(linesOf(soa.answer)).toEqual([`cell 6 ns1.cell root.cell ${authority.serial} 60 10 3600 5`]);
   expect(soa.answer[0]!.ttl).toBe(30);
   const ns = ask(dnsQuery('cell', TYPE.NS), undefined, true);
@@ -97,7 +97,9 @@ test('aliases', () => {
     'www.cell 1 10.0.0.2',
   ]);
   expect(linesOf(ask(dnsQuery('alias.cell', TYPE.CNAME)).answer)).toEqual(['alias.cell 5 www.cell']);
-  expect(linesOf(ask(dnsQuery('out.cell', TYPE.A)).answer)).toEqual(['out.cell 5 www.example.test']);
+  expect(linesOf(ask(dnsQuery('out.cell', TYPE.A), undefined, true).answer)).toEqual([
+    'out.cell 5 www.example.test',
+  ]);
   const loop = ask(dnsQuery('loop1.cell', TYPE.A), undefined, true);
   expect([loop.rcode, loop.answer.length < 20]).toEqual([0, true]);
 });
@@ -184,7 +186,7 @@ test('names come and go, with those above them', () => {
   publish(view({ 'q.b.c.cell': ['A 10.0.0.1'] }));
   expect(ask(dnsQuery('b.c.cell', TYPE.A)).rcode).toBe(RCODE.NOERROR);
   expect(ask(dnsQuery('www.cell', TYPE.A)).rcode).toBe(RCODE.NXDOMAIN);
-  expect(ask(dnsQuery('cell', TYPE.SOA)).answer).toHaveLength(1);
+  expect(ask(dnsQuery('cell', TYPE.SOA), undefined, true).answer).toHaveLength(1);
 });
 
 test('zones come and go; the one with the longest apex has the name', () => {
@@ -195,8 +197,8 @@ test('zones come and go; the one with the longest apex has the name', () => {
       { zones: [zone('cell'), zone('sub.cell')] },
     ),
   );
-  expect(ask(dnsQuery('y.sub.cell', TYPE.A, { edns: {} })).authority[0]!.name).toBe('sub.cell');
-  expect(ask(dnsQuery('y.cell', TYPE.A, { edns: {} })).authority[0]!.name).toBe('cell');
+  expect(ask(dnsQuery('y.sub.cell', TYPE.A), undefined, true).authority[0]!.name).toBe('sub.cell');
+  expect(ask(dnsQuery('y.cell', TYPE.A), undefined, true).authority[0]!.name).toBe('cell');
   publish(view({ 'www.cell': ['A 10.0.0.1'] }, { zones: [] }));
   expect(ask(dnsQuery('www.cell', TYPE.A)).rcode).toBe(RCODE.REFUSED);
 });
@@ -211,6 +213,14 @@ test('a fault of the view is SERVFAIL, and logged', () => {
   });
   expect(ask(dnsQuery('www.cell', TYPE.A)).rcode).toBe(RCODE.SERVFAIL);
   expect(world.log.of('dns-answer-failed')).toHaveLength(1);
+});
+
+test('who is told by UDP that there is no such name hears it, though the SOA may need TCP', () => {
+  const { ask } = start();
+  const short = ask(dnsQuery('x.cell', TYPE.A));
+  expect([short.rcode, short.flags.tc, short.flags.aa, short.authority]).toEqual([3, true, true, []]);
+  const long = ask(dnsQuery('a-name-that-is-long-enough.cell', TYPE.A, { edns: {} }));
+  expect([long.rcode, long.flags.tc, long.authority.length]).toEqual([3, false, 1]);
 });
 
 test('an answer that is long is cut by UDP and whole by TCP', () => {
