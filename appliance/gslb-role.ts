@@ -5,6 +5,7 @@ import { type Address, familyOf } from '../sdk/wire/address.ts';
 import type { Query } from '../sdk/wire/answer.ts';
 import type { ManagerId, Offer } from '../sdk/wire/model.ts';
 import type { Config, GslbConfig } from './config/config.ts';
+import { serialStore } from './dns/serial.ts';
 import { type DnsServer, startDns } from './dns/server.ts';
 import type { View as DnsView, Zone } from './dns/view.ts';
 import type { StartWorker } from './dns/workers.ts';
@@ -15,7 +16,7 @@ import { Poller } from './gslb/poller.ts';
 import { explainRows, gslbRows } from './gslb/rows.ts';
 import { emptyTopology, readTopology, type Topology } from './gslb/topology.ts';
 import { DEFAULT_LIMITS } from './gslb/view.ts';
-import type { Clock, DatagramSocket, Log, Net, Random, Signer, Verify } from './host/ports.ts';
+import type { Clock, DatagramSocket, Log, Net, Random, Signer, Store, Verify } from './host/ports.ts';
 import type { Heard } from './notices/heard.ts';
 import type { GslbSight } from './operator/views.ts';
 import type { Trust } from './pki/trust.ts';
@@ -30,6 +31,8 @@ export interface GslbRoleOptions {
     readonly verify: Verify;
     /** Seconds of the wall clock; absent: DNS serial numbers count from the start of this process. */
     readonly seconds?: () => number;
+    /** Keeps the DNS serial number. */
+    readonly store?: Store;
     /** How threads that answer DNS are started; absent: this one answers. */
     readonly dnsWorkers?: (options: DnsSettings) => StartWorker;
   };
@@ -95,14 +98,15 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
     );
   const settings = dnsSettings(config, random);
   const startWorker = host.dnsWorkers?.(settings);
-  const { workers, transfers, notify } = config.gslb;
+  const { workers, transfers, notify, zones } = config.gslb;
   dns = await startDns(
     {
       ...{ clock, random, net, log },
       seconds: host.seconds ?? (() => Math.floor(clock.now() / 1000)),
       ...(startWorker !== undefined && { startWorker }),
+      ...(host.store !== undefined && { serials: serialStore(host.store, log) }),
     },
-    { ...settings, workers, transfers, notify, serial: 0 },
+    { ...settings, workers, transfers, notify, zones },
   );
   if (waiting !== undefined) dns.publish(waiting);
   log('notice', 'gslb', { zones: config.gslb.zones, port: config.gslb.port, carrier: dns.carrier });

@@ -5,7 +5,7 @@ import type { Log } from '../host/ports.ts';
 import type { BookChange } from './book.ts';
 import { type FinishedAnswer, finishAnswer, typesAt } from './finish.ts';
 import { RCODE, type RecordType, TYPE } from './numbers.ts';
-import { serialAfter } from './serial.ts';
+import { type SerialStore, Serials } from './serial.ts';
 import { NOTHING, type Place, type View } from './view.ts';
 import { MessageWriter } from './writer.ts';
 import type { ZoneFacts } from './zone-bytes.ts';
@@ -23,18 +23,19 @@ export interface AuthorityDeps {
   readonly log: Log;
   /** Seconds of the wall clock. */
   readonly seconds: () => number;
+  /** Where the serial number is kept between starts; absent: nowhere. */
+  readonly serials?: SerialStore;
 }
 
 export class Authority {
   private readonly deps: AuthorityDeps;
   private readonly listeners = new Set<(update: Update) => void>();
   private current: View = NOTHING;
-  private number: number;
+  private readonly serials: Serials;
 
-  /** `serial`: the last that was told before a restart, 0 if nobody knows. */
-  constructor(deps: AuthorityDeps, serial = 0) {
+  constructor(deps: AuthorityDeps) {
     this.deps = deps;
-    this.number = serialAfter(serial, deps.seconds());
+    this.serials = new Serials(deps.seconds, deps.serials);
   }
 
   get view(): View {
@@ -43,7 +44,21 @@ export class Authority {
 
   /** Serial number of all zones. It rises with each view that is published. */
   get serial(): number {
-    return this.number;
+    return this.serials.current;
+  }
+
+  /** Whether serial numbers go on from before the start. */
+  get remembers(): boolean {
+    return this.serials.remembered;
+  }
+
+  /** A secondary has contents with this serial number: ours are later from now on. False when they were. */
+  pass(serial: number): boolean {
+    if (!this.serials.pass(serial)) return false;
+    // Answers that follow an alias may end in an SOA record: they are forgotten with any change.
+    const update: Update = { book: { zones: this.facts(), put: [], drop: [] }, changed: [] };
+    for (const listener of this.listeners) listener(update);
+    return true;
   }
 
   /** Tells a new book everything there is, and from then on what changes. Gives what ends that. */
@@ -61,7 +76,7 @@ export class Authority {
     const before = this.current;
     if (view.version === before.version) return false;
     this.current = view;
-    this.number = serialAfter(this.number, this.deps.seconds());
+    this.serials.next();
     const sameZones =
       view.zones.length === before.zones.length &&
       view.zones.every(({ apex }) => before.zones.some(zone => zone.apex === apex));
@@ -80,7 +95,7 @@ export class Authority {
   /** The finished answer to a question that a book has not. SERVFAIL when the view has a fault, which is logged. */
   finish(name: string, type: number, place: Place): FinishedAnswer {
     try {
-      return finishAnswer(this.current, this.number, { name, type }, place);
+      return finishAnswer(this.current, this.serial, { name, type }, place);
     } catch (error) {
       this.deps.log('error', 'dns-answer-failed', { name, type, place, reason: (error as Error).message });
       const writer = new MessageWriter();
@@ -91,7 +106,7 @@ export class Authority {
   }
 
   private facts(): readonly ZoneFacts[] {
-    return this.current.zones.map(zone => ({ zone, serial: this.number }));
+    return this.current.zones.map(zone => ({ zone, serial: this.serial }));
   }
 
   private everything(): Update {

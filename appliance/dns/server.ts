@@ -9,6 +9,8 @@ import { type DnsCounts, noCounts } from './counters.ts';
 import { Desk } from './desk.ts';
 import { Notifier, type Secondary } from './notify.ts';
 import { openPlain } from './plain.ts';
+import { recall } from './recall.ts';
+import type { SerialStore } from './serial.ts';
 import { STREAM_LIMITS, type StreamLimits, StreamServer } from './streams.ts';
 import type { View } from './view.ts';
 import { type StartWorker, WorkerPool } from './workers.ts';
@@ -21,10 +23,10 @@ export interface DnsOptions extends AnswererOptions {
   readonly workers: number;
   /** Who may transfer zones. */
   readonly transfers: readonly Prefix[];
+  /** Zones that secondaries are asked for when the serial number is not known. */
+  readonly zones: readonly string[];
   /** Who is told of changes. */
   readonly notify: readonly Secondary[];
-  /** The last serial number before a restart; 0: nobody knows. */
-  readonly serial: number;
   readonly streams?: StreamLimits;
 }
 
@@ -35,6 +37,8 @@ export interface DnsDeps {
   readonly log: Log;
   /** Seconds of the wall clock: for serial numbers and cookies. */
   readonly seconds: () => number;
+  /** Where the serial number is kept; absent: nowhere, and secondaries are asked for it. */
+  readonly serials?: SerialStore;
   /** How workers are started; they bind the addresses themselves. Absent: there are none. */
   readonly startWorker?: StartWorker;
 }
@@ -44,7 +48,7 @@ export interface DnsServer {
   publish(view: View, changed?: Iterable<string>): boolean;
   /** What is answered from. */
   readonly view: View;
-  /** Serial number of the zones: to be stored now and then, and given back at the next start. */
+  /** Serial number of the zones. */
   readonly serial: number;
   /** UDP and TCP together. The workers' are of the last time that was asked. */
   counts(): DnsCounts;
@@ -58,7 +62,7 @@ export interface DnsServer {
 /** Starts it. Rejects when an address cannot be bound: for TCP, or for UDP by neither way. */
 export async function startDns(deps: DnsDeps, options: DnsOptions): Promise<DnsServer> {
   const { clock, random, net, log, seconds } = deps;
-  const authority = new Authority({ log, seconds }, options.serial);
+  const authority = new Authority({ log, seconds, ...(deps.serials && { serials: deps.serials }) });
   const desk = new Desk(
     {
       clock,
@@ -82,15 +86,28 @@ export async function startDns(deps: DnsDeps, options: DnsOptions): Promise<DnsS
   });
   const sockets: DatagramSocket[] = [];
   let pool: WorkerPool | undefined;
+  let endRecall: (() => void) | undefined;
   const close = async (): Promise<void> => {
+    endRecall?.();
     notifier.close();
     streams.close();
     for (const socket of sockets.splice(0)) socket.close();
     await pool?.close();
   };
+  /** Serial numbers that are not known here are known to the secondaries. */
+  const remember = async (): Promise<void> => {
+    if (authority.remembers || options.notify.length === 0) return;
+    const onSerial = (serial: number, from: Address): void => {
+      if (!authority.pass(serial)) return;
+      log('notice', 'dns-serial-recalled', { secondary: from, theirs: serial, ours: authority.serial });
+      notifier.changed();
+    };
+    endRecall = await recall({ clock, random, net, onSerial }, options.zones, options.notify);
+  };
   const open = async (): Promise<void> => {
     for (const address of options.addresses) await streams.listen(address, options.port);
     await notifier.open();
+    await remember();
     if (deps.startWorker !== undefined && options.workers > 0) {
       pool = new WorkerPool({ clock, log, authority }, deps.startWorker);
       try {

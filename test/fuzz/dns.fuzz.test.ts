@@ -115,7 +115,7 @@ test('streams', async () => {
     { clock, random, log, net: world.network.host('server', '10.0.0.1').net, seconds: () => 0 },
     {
       ...OPTIONS,
-      ...{ addresses: [address('10.0.0.1')], port: 53, workers: 0, notify: [], serial: 0 },
+      ...{ addresses: [address('10.0.0.1')], port: 53, workers: 0, notify: [], zones: [] },
       transfers: [parsePrefix('10.0.0.0/8')!],
     },
   );

@@ -71,7 +71,7 @@ async function main(): Promise<void> {
       seconds,
       startWorker: dnsWorkers(new URL(import.meta.url), options),
     },
-    { ...options, workers, transfers: [parsePrefix('127.0.0.0/8')!], notify: [], serial: 0 },
+    { ...options, workers, transfers: [parsePrefix('127.0.0.0/8')!], notify: [], zones: [] },
   );
   server.publish(benchView(names, places));
   console.log(`ready ${server.carrier}`);

@@ -76,7 +76,7 @@ async function main(): Promise<void> {
       startWorker: dnsWorkers(new URL(import.meta.url), options),
     },
     {
-      ...{ ...options, workers: Number(workers), serial: 0 },
+      ...{ ...options, workers: Number(workers), zones: ['cell'] },
       transfers: transfers === '' ? [] : [parsePrefix(transfers)!],
       notify: notify === '' ? [] : [{ address: address(notify), port: 53 }],
     },

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Places } from '../../../appliance/dns/places.ts';
-import { isLater, serialAfter } from '../../../appliance/dns/serial.ts';
 import { type Address, addressFromBytes, parsePrefix, prefixHolds } from '../../../sdk/wire/address.ts';
 
 const prefixArbitrary = fc
@@ -57,19 +56,4 @@ test('the families are apart', () => {
   ]);
   expect(places.keys[places.find(new Uint8Array(16), 0, 4, 32)]).toBe('four');
   expect(places.keys[places.find(new Uint8Array(16), 0, 6, 128)]).toBe('six');
-});
-
-describe('serial numbers', () => {
-  test('rise, also over their end and with a clock that is behind', () => {
-    expect(serialAfter(5, 3)).toBe(6);
-    expect(serialAfter(5, 1_700_000_000)).toBe(1_700_000_000);
-    expect(serialAfter(0xffffffff, 0xfffffff0)).toBe(1);
-    fc.assert(
-      fc.property(fc.nat(0xffffffff), fc.nat(0xffffffff), (previous, seconds) => {
-        const next = serialAfter(previous, seconds);
-        expect(next).not.toBe(0);
-        expect(isLater(next, previous)).toBe(true);
-      }),
-    );
-  });
 });

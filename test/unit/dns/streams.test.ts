@@ -25,7 +25,7 @@ async function start(options: Partial<DnsOptions> = {}) {
     },
     {
       ...OPTIONS,
-      ...{ addresses: [SERVER], port: 53, workers: 0, notify: [], serial: 0 },
+      ...{ addresses: [SERVER], port: 53, workers: 0, notify: [], zones: [] },
       transfers: [parsePrefix('10.0.0.7/32')!],
       ...options,
     },
