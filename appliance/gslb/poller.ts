@@ -17,8 +17,9 @@ import type { GslbEvent, Path } from './view.ts';
 
 type Reply = Extract<PollMessage, { type: 'poll-reply' }>;
 
-/** Longest wait for an answer, and what is waited at least; an answer that comes later is dropped. */
+/** What is waited for an answer at least, and at most; an answer that comes later is dropped. */
 const LEAST: Millis = 100;
+const MOST: Millis = 2000;
 /** Polls in a row without an answer that make a manager one that does not answer. */
 const MISSES = 3;
 /** An unpadded poll without a cookie. */
@@ -138,8 +139,10 @@ export class Poller {
     polled.open = { nonce, at: clock.now(), timed: pass !== undefined };
     this.counters.sent++;
     const patience = Math.min(interval, Math.max(LEAST, 4 * (polled.trip?.rtt ?? interval)));
+    // A way that has become much longer would else never be measured again (RFC 6298 §5.5).
+    const backedOff = Math.min(Math.max(patience, MOST), patience * 2 ** Math.min(polled.misses, 8));
     polled.timer?.cancel();
-    polled.timer = clock.after('poll-missed', patience, () => this.miss(polled));
+    polled.timer = clock.after('poll-missed', backedOff, () => this.miss(polled));
     send(bytes, polled.port, polled.addresses[polled.turn % polled.addresses.length]!);
   }
 

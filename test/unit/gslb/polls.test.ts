@@ -128,6 +128,17 @@ test('a manager that does not answer is said to be lost after three polls, and f
   expect(last(events).own.loss).toBeGreaterThan(0);
 });
 
+test('a way that has become much longer is measured anew', async () => {
+  const world = virtualWorld({ quality: { latency: 1 } });
+  const { signer, host: manager } = await answering(world, [offer('a')]);
+  const { events, host } = await polling(world, signer);
+  await world.clock.advance(3000);
+  expect(last(events).own.rtt).toBeCloseTo(2, 0);
+  world.network.path(host, manager, { latency: 300 });
+  await world.clock.advance(60_000);
+  expect(last(events).own.rtt).toBeGreaterThan(500);
+});
+
 test('whoever is no GSLB, and whoever was revoked, is told nothing', async () => {
   for (const [role, outcome] of [
     ['server', 'role'],
