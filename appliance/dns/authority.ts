@@ -126,8 +126,16 @@ function difference(before: View, after: View): Pick<BookChange, 'put' | 'drop'>
   const fresh = new Set(apexes);
   for (const { apex } of before.zones) fresh.delete(apex);
   const tell = (name: string): void => void put.push([name, typesAt(after, name).map(type => TYPE[type])]);
-  if (before.names !== after.names) {
-    for (const [name, types] of after.names) {
+  const since = before === NOTHING ? undefined : after.namesSince?.(before);
+  if (since !== undefined) {
+    for (const name of since) {
+      const types = after.names.get(name);
+      if (fresh.delete(name) || types !== undefined) tell(name);
+      else if (apexes.has(name)) tell(name);
+      else drop.push(name);
+    }
+  } else if (before.names !== after.names) {
+    for (const [name, types] of after.names.entries()) {
       if (fresh.has(name) || !sameTypes(types, before.names.get(name))) {
         fresh.delete(name);
         tell(name);

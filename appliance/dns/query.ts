@@ -6,7 +6,7 @@
  * (RFC 6891 §6.1.2) matters: root name, type 41, class = the sender's UDP size, TTL = extended RCODE | version | DO | Z, RDATA = options.
  */
 import { MOST_LABELS, MOST_NAME_BYTES } from './names.ts';
-import { HEADER, OPCODE, OPTION, QTYPE, RCODE } from './numbers.ts';
+import { HEADER, OPCODE, OPTION, QTYPE, RCODE, TYPE } from './numbers.ts';
 
 /** Not to be answered: too short for a header, or itself an answer (else two servers could talk for ever). */
 export const SILENCE = -1;
@@ -45,6 +45,8 @@ export class Query {
   cookieLength = 0;
   subnetAt = -1;
   subnetLength = 0;
+  /** Offset of the serial number in the SOA record by which IXFR says what its asker has (RFC 1995 §3); -1: not there. */
+  serialAt = -1;
 
   /** Reads bytes[start…end). Gives the RCODE that it deserves so far, or SILENCE. */
   read(bytes: Uint8Array, start: number, end: number): number {
@@ -96,6 +98,7 @@ export class Query {
     this.cookieLength = 0;
     this.subnetAt = -1;
     this.subnetLength = 0;
+    this.serialAt = -1;
   }
 
   /** Gives where the question ends, or -1. A pointer in it could only point into the header: it is refused like any bad length. */
@@ -145,7 +148,10 @@ export class Query {
     const dataLength = (bytes[next + 8]! << 8) | bytes[next + 9]!;
     const dataEnd = next + 10 + dataLength;
     if (dataEnd > end) return -1;
-    if (((bytes[next]! << 8) | bytes[next + 1]!) !== QTYPE.OPT) return dataEnd;
+    const type = (bytes[next]! << 8) | bytes[next + 1]!;
+    // Two names of at least a byte, and five numbers (RFC 1035 §3.3.13).
+    if (!additional && type === TYPE.SOA && dataLength >= 22) this.serialAt = dataEnd - 20;
+    if (type !== QTYPE.OPT) return dataEnd;
     // RFC 6891 §6.1.1: one OPT record at most, of the root.
     if (!additional || this.edns || next !== at + 1) return -1;
     this.edns = true;

@@ -219,7 +219,10 @@ class Connection {
     const allowed = secondaries().some(prefix => prefixHolds(prefix, this.peer.address));
     onTransfer(zone.apex, this.peer.address, allowed);
     if (!allowed) return false;
-    const question = { id: (bytes[0]! << 8) | bytes[1]!, type: query.type };
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const says = query.type === QTYPE.IXFR && query.serialAt >= 0;
+    const has = says ? view.getUint32(query.serialAt) : undefined;
+    const question = { id: view.getUint16(0), type: query.type, has };
     this.transfer = transferMessages(authority.view, authority.serial, zone, question);
     return true;
   }

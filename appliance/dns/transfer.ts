@@ -1,9 +1,10 @@
 /**
- * A zone as a whole for its secondaries: AXFR (RFC 5936), and IXFR answered likewise (RFC 1995 §4). It is the zone as those see it whom
- * the topology does not know.
+ * A zone as a whole for its secondaries: AXFR (RFC 5936), and IXFR answered likewise (RFC 1995 §4), or with the SOA alone to who has all there
+ * is (§2). It is the zone as those see it whom the topology does not know.
  */
 import { outcomeOf, typesAt, zoneOf } from './finish.ts';
 import { FLAG, RCODE } from './numbers.ts';
+import { isLater } from './serial.ts';
 import type { View, Zone } from './view.ts';
 import { MessageWriter } from './writer.ts';
 
@@ -15,6 +16,8 @@ export interface TransferQuestion {
   readonly id: number;
   /** AXFR or IXFR. */
   readonly type: number;
+  /** The serial number that its asker has; undefined when he does not say, and has to get everything. */
+  readonly has: number | undefined;
 }
 
 /** The messages of a zone's transfer, made as they are taken: SOA first and last, all of one view. */
@@ -22,7 +25,7 @@ export function* transferMessages(
   view: View,
   serial: number,
   zone: Zone,
-  { id, type }: TransferQuestion,
+  { id, type, has }: TransferQuestion,
 ): Generator<Uint8Array, void> {
   let writer = start(zone, type, true);
   const finished = (): Uint8Array => {
@@ -32,6 +35,10 @@ export function* transferMessages(
     return bytes;
   };
   writer.soa('answer', zone, serial, zone.ttl);
+  if (has !== undefined && !isLater(serial, has)) {
+    yield finished();
+    return;
+  }
   for (const name of new Set([zone.apex, ...view.names.keys()])) {
     if (zoneOf(view, name) !== zone) continue;
     for (const kind of typesAt(view, name)) {

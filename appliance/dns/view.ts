@@ -59,6 +59,15 @@ export interface Zone {
   readonly ttl: number;
 }
 
+/** Names, and the types of each. A Map is one. */
+export interface Names {
+  readonly size: number;
+  get(name: string): readonly RecordType[] | undefined;
+  has(name: string): boolean;
+  keys(): Iterable<string>;
+  entries(): Iterable<readonly [string, readonly RecordType[]]>;
+}
+
 /** All that can be answered. */
 export interface View {
   /** Another number for each view that differs. */
@@ -70,7 +79,12 @@ export interface View {
    * answered. SOA and NS of an apex are made from its zone and not told here. A name with CNAME has no other type. When the same
    * map is in two views, nothing in it has changed.
    */
-  readonly names: ReadonlyMap<string, readonly RecordType[]>;
+  readonly names: Names;
+  /**
+   * Names that have come, gone, or have other types since an earlier view, so that nobody has to look at all of them; undefined, or no such
+   * method: that is not known.
+   */
+  namesSince?(before: View): readonly string[] | undefined;
   /** Which place a client's address is in: the longest prefix counts. The same array again when it has not changed. */
   readonly topology: readonly { readonly prefix: Prefix; readonly place: Place }[];
   /** The answer, for a name and type of `names`. Pure, and quick: some microseconds. */

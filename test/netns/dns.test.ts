@@ -257,19 +257,18 @@ test('the answer to an unproven source is less than twice its query, in bytes of
   expect((await dig('many.cell')).match(/10\.0\.3\./g)).toHaveLength(40);
 });
 
-test('a stock secondary transfers the zone, is notified of each change, and follows', async () => {
-  mkdirSync(join(work, 'knot/db'), { recursive: true });
-  writeFileSync(
-    join(work, 'knot.conf'),
-    `server:
+/** Stock name servers, which keep a copy of the zone: their configuration, and how they are started. */
+const secondaries = {
+  knot: (directory: string) => ({
+    file: `server:
     listen: 10.9.0.2@53
-    rundir: ${work}/knot
+    rundir: ${directory}
     user: root:root
 log:
   - target: stderr
     any: info
 database:
-    storage: ${work}/knot/db
+    storage: ${directory}
 remote:
   - id: gslb
     address: 10.9.0.1@53
@@ -280,29 +279,76 @@ acl:
     action: notify
 zone:
   - domain: cell
-    storage: ${work}/knot
+    storage: ${directory}
     master: gslb
     acl: gslb
 `,
-  );
-  const knot = client.spawn('knotd', ['-c', join(work, 'knot.conf')]);
-  const there = async (name: string): Promise<string> =>
-    (await dig('@10.9.0.2', '+short', '+norec', name)).trim();
-  await poll(
-    async () => (await there('www.cell')) === '10.0.0.1\n10.0.0.2',
-    15_000,
-    'the zone at the secondary',
-  );
-  const serial = await tell(server, 'new.cell 10.0.0.77');
-  await poll(async () => (await there('new.cell')) === '10.0.0.77', 15_000, 'the change at the secondary');
-  expect(`serial ${(await dig('@10.9.0.2', '+short', '+norec', 'cell', 'SOA')).split(' ')[2]}`).toBe(serial);
-  await tell(server, 'new.cell');
-  await poll(
-    async () => (await dig('@10.9.0.2', '+norec', 'new.cell')).includes('NXDOMAIN'),
-    15_000,
-    'its end',
-  );
-  await knot.stop();
+    command: 'knotd',
+    args: ['-c'],
+  }),
+  bind: (directory: string) => ({
+    file: `options {
+      directory "${directory}";
+      pid-file "${directory}/pid";
+      session-keyfile "${directory}/session.key";
+      listen-on { 10.9.0.2; };
+      listen-on-v6 { none; };
+      recursion no;
+      notify no;
+      dnssec-validation no;
+      transfer-source 10.9.0.2;
+      min-refresh-time 1;
+    };
+    controls { };
+    zone "cell" { type secondary; primaries { 10.9.0.1; }; file "${directory}/cell.zone"; masterfile-format text; };
+`,
+    command: 'named',
+    args: ['-g', '-n', '1', '-c'],
+  }),
+};
+
+test.each(['knot', 'bind'] as const)(
+  '%s as a secondary transfers the zone, is notified of each change, and follows',
+  async make => {
+    const directory = join(work, make);
+    mkdirSync(directory);
+    const { file, command, args } = secondaries[make](directory);
+    writeFileSync(join(directory, 'conf'), file);
+    const secondary = client.spawn(command, [...args, join(directory, 'conf')]);
+    const there = async (name: string): Promise<string> =>
+      (await dig('@10.9.0.2', '+short', '+norec', name)).trim();
+    await poll(
+      async () => (await there('www.cell')) === '10.0.0.1\n10.0.0.2',
+      20_000,
+      'the zone at the secondary',
+    );
+    expect(await there('text.cell')).toBe('');
+    expect((await dig('@10.9.0.2', '+short', '+norec', '_sip._udp.cell', 'SRV')).trim()).toBe(
+      '0 10 5060 www.cell.',
+    );
+    const serial = await tell(server, 'new.cell 10.0.0.77');
+    await poll(async () => (await there('new.cell')) === '10.0.0.77', 20_000, 'the change at the secondary');
+    expect(`serial ${(await dig('@10.9.0.2', '+short', '+norec', 'cell', 'SOA')).split(' ')[2]}`).toBe(
+      serial,
+    );
+    await tell(server, 'new.cell');
+    await poll(
+      async () => (await dig('@10.9.0.2', '+norec', 'new.cell')).includes('NXDOMAIN'),
+      20_000,
+      'its end',
+    );
+    await secondary.stop();
+    expect(secondary.stderr()).not.toMatch(/FORMERR|failed while receiving|malformed/i);
+  },
+);
+
+test('IXFR is answered with the zone, or with the SOA to who has it all', async () => {
+  const serial = (await dig('+short', 'cell', 'SOA')).split(' ')[2]!;
+  const none = await dig('-b', '10.9.0.2', 'cell', `IXFR=${serial}`);
+  expect(none).toMatch(/XFR size: 1 records/);
+  const whole = await dig('-b', '10.9.0.2', 'cell', `IXFR=${Number(serial) - 1}`);
+  expect(whole).toMatch(/www\.cell\.\s+30\s+IN\s+A\s+10\.0\.0\.1/);
+  expect(whole.match(/\tSOA\t/g)).toHaveLength(2);
 });
 
 test('strangers get no transfer', async () => {

@@ -175,6 +175,27 @@ describe('transfers', () => {
     expect(messages.every(({ flags, id }) => flags.aa && id === 0x1234)).toBe(true);
   });
 
+  test.each([
+    ['the same', 0, 1],
+    ['a later one', 5, 1],
+    ['an earlier one', -1, 6],
+    ['one from the other half of all numbers', 0x80000001 | 0, 6],
+  ])('IXFR by who has %s', async (_what, difference, expected) => {
+    const { world, server, connect } = await start();
+    server.publish(view(LINES));
+    const { stream, messages } = connect('10.0.0.7');
+    await world.clock.advance(10);
+    const query = [...dnsQuery('cell', 251), 0xc0, 12, 0, 6, 0, 1, 0, 0, 0, 0, 0, 22, 0, 0];
+    const has = (server.serial + difference) >>> 0;
+    query.push(has >>> 24, (has >>> 16) & 255, (has >>> 8) & 255, has & 255, ...new Array(16).fill(0));
+    query[9] = 1;
+    stream.write(framed(Uint8Array.from(query)));
+    await world.clock.advance(100);
+    const records = messages.flatMap(({ answer }) => answer);
+    expect(records).toHaveLength(expected);
+    expect(records[0]!.data).toContain(` ${server.serial} `);
+  });
+
   test('a large zone goes in many messages, all of one view, while others are answered', async () => {
     const { world, server, connect } = await start();
     const lines = Object.fromEntries(
