@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { guestKernel } from './guest-kernel.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const packages = JSON.parse(readFileSync(join(root, 'tools/packages.json'), 'utf8'));
@@ -12,8 +13,8 @@ const packages = JSON.parse(readFileSync(join(root, 'tools/packages.json'), 'utf
 const groups = {
   check: ['build'],
   lab: ['build', 'runtime', 'test'],
-  test: ['build', 'runtime', 'test'],
-  bench: ['build', 'runtime', 'test', 'bench'],
+  test: ['build', 'runtime', 'test', 'guest'],
+  bench: ['build', 'runtime', 'test', 'guest', 'bench'],
 };
 
 const command = process.argv[2] ?? 'test';
@@ -22,6 +23,7 @@ if (!(command in groups)) fail(`unknown command '${command}': one of ${Object.ke
 debian(groups[command].flatMap(group => packages[group]));
 npm();
 addons();
+if (groups[command].includes('guest')) guestKernel(root);
 execFileSync(process.execPath, [join(root, 'tools/build.mjs')], { stdio: 'inherit' });
 
 /** Installs those of `wanted` that dpkg does not know as installed. */
