@@ -129,9 +129,8 @@ function difference(before: View, after: View): Pick<BookChange, 'put' | 'drop'>
   const since = before === NOTHING ? undefined : after.namesSince?.(before);
   if (since !== undefined) {
     for (const name of since) {
-      const types = after.names.get(name);
-      if (fresh.delete(name) || types !== undefined) tell(name);
-      else if (apexes.has(name)) tell(name);
+      fresh.delete(name);
+      if (after.names.has(name) || apexes.has(name)) tell(name);
       else drop.push(name);
     }
   } else if (before.names !== after.names) {

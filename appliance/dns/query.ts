@@ -55,28 +55,45 @@ export class Query {
     this.flags = (bytes[start + 2]! << 8) | bytes[start + 3]!;
     if (this.flags & 0x8000) return SILENCE;
     this.opcode = (this.flags >> 11) & 15;
-    // Of what is not known, only the header is understood.
-    if (this.opcode !== OPCODE.QUERY) return this.opcode === OPCODE.UPDATE ? RCODE.REFUSED : RCODE.NOTIMP;
-    const questions = (bytes[start + 4]! << 8) | bytes[start + 5]!;
-    const answers = (bytes[start + 6]! << 8) | bytes[start + 7]!;
-    const authorities = (bytes[start + 8]! << 8) | bytes[start + 9]!;
-    const additional = (bytes[start + 10]! << 8) | bytes[start + 11]!;
-    if (questions > 1 || answers !== 0) return RCODE.FORMERR;
-    let at = start + HEADER;
-    if (questions === 1) {
-      at = this.readQuestion(at);
-      if (at < 0) return RCODE.FORMERR;
-    }
+    if (this.opcode !== OPCODE.QUERY) return this.readOther();
+    const answers = this.count(6);
+    const authorities = this.count(8);
+    if (answers !== 0 || !this.readSections()) return RCODE.FORMERR;
     // Only who asks for what has changed says from where on (RFC 1995 §3).
     if (authorities > (this.type === QTYPE.IXFR ? 1 : 0)) return RCODE.FORMERR;
-    for (let record = 0; record < authorities + additional; record++) {
-      at = this.readRecord(at, record >= authorities);
-      if (at < 0) return RCODE.FORMERR;
-    }
-    if (at !== end) return RCODE.FORMERR;
     // An empty question is how a cookie alone is asked for (RFC 7873 §5.4).
-    if (questions === 0 && this.cookieAt < 0) return RCODE.FORMERR;
+    if (this.nameLength === 0 && this.cookieAt < 0) return RCODE.FORMERR;
     return this.edns && this.version !== 0 ? RCODE.BADVERS : RCODE.NOERROR;
+  }
+
+  /** Another operation is not done, but may be laid out alike; and to whom OPT is known it is given back (RFC 6891 §6.1.1), without options. */
+  private readOther(): number {
+    const { bytes, start, end, flags, opcode } = this;
+    if (!this.readSections()) {
+      this.clear(bytes, start, end);
+      this.flags = flags;
+      this.opcode = opcode;
+    }
+    this.cookieAt = this.subnetAt = -1;
+    this.nsid = false;
+    return opcode === OPCODE.UPDATE ? RCODE.REFUSED : RCODE.NOTIMP;
+  }
+
+  /** One of the header's four counts, by its offset. */
+  private count(at: number): number {
+    return (this.bytes[this.start + at]! << 8) | this.bytes[this.start + at + 1]!;
+  }
+
+  /** Reads what is behind the header; false when it is not as it should be. */
+  private readSections(): boolean {
+    const questions = this.count(4);
+    if (questions > 1) return false;
+    let at = this.start + HEADER;
+    if (questions === 1) at = this.readQuestion(at);
+    const others = this.count(6) + this.count(8);
+    const records = others + this.count(10);
+    for (let record = 0; at >= 0 && record < records; record++) at = this.readRecord(at, record >= others);
+    return at === this.end;
   }
 
   private clear(bytes: Uint8Array, start: number, end: number): void {

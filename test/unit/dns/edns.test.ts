@@ -140,6 +140,28 @@ describe('what is not a query for records', () => {
     expect([message.rcode, message.opcode, message.answer]).toEqual([rcode, opcode, []]);
   });
 
+  test.each([1, 2, 4, 5])('opcode %i with EDNS is answered with EDNS, and no options', opcode => {
+    const options = [
+      [10, CLIENT_COOKIE] as const,
+      [3, new Uint8Array(0)] as const,
+      [8, new Uint8Array(3)] as const,
+    ];
+    const message = start({ nsid: Uint8Array.of(1) }).ask(
+      dnsQuery('www.cell', TYPE.SOA, { flags: opcode << 11, edns: { options } }),
+    );
+    expect([message.question?.name, message.edns?.version, message.edns?.options.size]).toEqual([
+      'www.cell',
+      0,
+      0,
+    ]);
+  });
+
+  test('an operation that is laid out otherwise gets the header alone', () => {
+    // DNS Stateful Operations (RFC 8490): no sections, but TLVs.
+    const bytes = start().raw(Uint8Array.of(0, 1, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0))!;
+    expect([bytes.length, bytes[3]]).toEqual([12, RCODE.NOTIMP]);
+  });
+
   test.each([
     [3, 16],
     [255, 1],
