@@ -9,6 +9,7 @@ import { serialStore } from './dns/serial.ts';
 import { type DnsServer, startDns } from './dns/server.ts';
 import type { View as DnsView, Zone } from './dns/view.ts';
 import type { StartWorker } from './dns/workers.ts';
+import type { Fixed } from './gslb/fixed.ts';
 import { Gslb } from './gslb/gslb.ts';
 import { managersFor } from './gslb/managers.ts';
 import type { Policy } from './gslb/policy.ts';
@@ -179,12 +180,16 @@ const zonesOf = ({ zones, nameServers }: GslbConfig): readonly Zone[] =>
     };
   });
 
-const fixedOf = ({ nameServers, zones }: GslbConfig): ReadonlyMap<string, readonly Address[]> =>
-  new Map(
-    Object.entries(nameServers).filter(([name]) =>
-      zones.some(apex => name === apex || name.endsWith(`.${apex}`)),
-    ),
-  );
+/** What is configured of names in the zones; others are not answered. */
+function fixedOf({ nameServers, aliases, texts, zones }: GslbConfig): Fixed {
+  const within = <T>(names: Readonly<Record<string, T>>): ReadonlyMap<string, T> =>
+    new Map(
+      Object.entries(names).filter(([name]) =>
+        zones.some(apex => name === apex || name.endsWith(`.${apex}`)),
+      ),
+    );
+  return { addresses: within(nameServers), aliases: within(aliases), texts: within(texts) };
+}
 
 const dnsSettings = ({ name, gslb }: GslbRoleOptions['config'], random: Random) => ({
   addresses: gslb.addresses,

@@ -29,6 +29,8 @@ export interface GslbPolicy {
   readonly order: readonly string[];
   readonly override: readonly string[];
   readonly whenNone: 'last-known' | 'all' | 'none';
+  /** How many of the best an answer names. */
+  readonly answers: number;
   /** Seconds. */
   readonly ttl: { readonly least: number; readonly most: number };
 }
@@ -38,6 +40,9 @@ export interface GslbConfig {
   readonly zones: readonly string[];
   /** Name servers of the zones and their addresses, this one first. */
   readonly nameServers: Readonly<Record<string, readonly Address[]>>;
+  /** Other names of names (CNAME), and texts (TXT), by name. */
+  readonly aliases: Readonly<Record<string, string>>;
+  readonly texts: Readonly<Record<string, readonly string[]>>;
   readonly addresses: readonly Address[];
   readonly port: number;
   readonly workers: number;

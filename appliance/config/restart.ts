@@ -21,6 +21,8 @@ const FIXED = [
   ...[
     'gslb.zones',
     'gslb.nameServers',
+    'gslb.aliases',
+    'gslb.texts',
     'gslb.addresses',
     'gslb.port',
     'gslb.workers',

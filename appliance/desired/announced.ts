@@ -83,10 +83,13 @@ function offersOf(
     const score = farmScore(records);
     const before = last.offers.get(key);
     const servers = new Set<ServerId>(records.map(record => record.server)).size;
-    const same = before?.mode === forward.mode && before.servers === servers && near(before.score, score);
+    const weight = records.reduce((sum, { spec }) => sum + spec.weight, 0);
+    const alike = before?.mode === forward.mode && before.servers === servers && before.weight === weight;
     offers.set(
       key,
-      same ? before : { name, vip, transport, ports, protocol, mode: forward.mode, score, servers },
+      alike && near(before.score, score)
+        ? before
+        : { name, vip, transport, ports, protocol, mode: forward.mode, score, servers, weight },
     );
   }
   return offers;

@@ -25,17 +25,30 @@ const HEADROOM = 0.2;
 /** Where the figure of the way comes from. */
 export type WaySource = 'local' | 'measured' | 'from-here' | 'unknown';
 
-export interface Cost {
-  /** ms, all together. */
-  readonly total: Millis;
+/** The network's part of a cost: that of a way from a place to a manager, whatever is offered there. */
+export interface WayCost {
   readonly way: Path;
   readonly source: WaySource;
   /** ms, each. */
   readonly network: Millis;
   readonly link: Millis;
-  readonly service: Millis;
   /** The link that the answer has to get through, if it is told of. */
   readonly bottleneck: LinkUse | undefined;
+}
+
+export interface Cost extends WayCost {
+  /** ms, all together. */
+  readonly total: Millis;
+  /** ms. */
+  readonly service: Millis;
+}
+
+/** What a service has at a manager: free capacity and all of it, in units of weight, and its servers. */
+export interface Stock {
+  readonly capacity: number;
+  readonly servers: number;
+  /** Sum of the weights of servers that are up; undefined: not told, and each counts as 100. */
+  readonly weight?: number | undefined;
 }
 
 /** Sites of a view, by where the topology has them; made once a view. */
@@ -64,30 +77,45 @@ export function siteIn(places: Places, manager: ManagerId): string | undefined {
   return known.get(manager);
 }
 
-/** The cost for clients at `client` (undefined: nobody knows where) of a service at the manager, by its free capacity, in units of weight, and the servers that it has. */
-export function costOf(
+/** The cost for clients at `client` (undefined: nobody knows where) of a service at the manager. */
+export const costOf = (
   site: Site,
   at: string,
   client: string | undefined,
-  supply: { readonly capacity: number; readonly servers: number },
+  stock: Stock,
   places: Places,
   here: string | undefined,
-): Cost {
+): Cost => withService(wayCostOf(site, at, client, places, here), stock);
+
+/** What the network adds for clients at `client`, of whatever the manager offers. */
+export function wayCostOf(
+  site: Site,
+  at: string,
+  client: string | undefined,
+  places: Places,
+  here: string | undefined,
+): WayCost {
   const { way, source } = wayTo(site.manager, site.own, at, client, places, here);
   const bottleneck = source === 'local' ? undefined : narrowest(at, client, places);
-  const network = ROUND_TRIPS * way.rtt + RETRANSMISSION * way.loss;
+  const network = networkOf(way);
   const link = bottleneck === undefined ? 0 : (1000 * ANSWER) / freeOf(bottleneck);
-  const service = serviceTime(supply.capacity, supply.servers);
+  return { way, source, network, link, bottleneck };
+}
+
+/** The whole cost of what is in stock at the end of the way. */
+export function withService(by: WayCost, stock: Stock): Cost {
+  const { way, source, network, link, bottleneck } = by;
+  const service = serviceTime(stock);
   return { total: network + link + service, way, source, network, link, service, bottleneck };
 }
 
 /**
- * What is waited for at the servers: what an idle one takes, shared by those that are idle; and more, the less of all of them is free. A
- * server counts as 100, for its weight is not told.
+ * What is waited for at the servers: what an idle one takes, shared by those that are idle; and more, the less of all of them is free.
  */
-function serviceTime(capacity: number, servers: number): Millis {
+function serviceTime({ capacity, servers, weight }: Stock): Millis {
   const free = Math.max(LEAST_CAPACITY, capacity);
-  return ((SERVICE * 100) / free) * (1 + (HEADROOM * 100 * Math.max(1, servers)) / free);
+  const all = weight ?? 100 * Math.max(1, servers);
+  return ((SERVICE * 100) / free) * (1 + (HEADROOM * all) / free);
 }
 
 function wayTo(
@@ -102,12 +130,14 @@ function wayTo(
   let best: Path | undefined;
   for (const { paths } of (client !== undefined && places.get(client)) || []) {
     const path = paths.get(manager);
-    if (path !== undefined && (best === undefined || path.rtt < best.rtt)) best = path;
+    if (path !== undefined && (best === undefined || networkOf(path) < networkOf(best))) best = path;
   }
   if (best !== undefined) return { way: best, source: 'measured' };
   if (own === undefined) return { way: UNKNOWN, source: 'unknown' };
   return { way: own, source: client !== undefined && client === here ? 'measured' : 'from-here' };
 }
+
+const networkOf = ({ rtt, loss }: Path): Millis => ROUND_TRIPS * rtt + RETRANSMISSION * loss;
 
 /** bit/s that are free of a link. */
 const freeOf = ({ rate, use }: LinkUse): number => rate * (1 - Math.min(FULLEST, use));

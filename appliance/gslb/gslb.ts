@@ -2,28 +2,47 @@
  * The GSLB: holds the view, takes one event at a time, and says what changed. What it knows and how it decides is pure and in other files;
  * this one remembers.
  */
-import type { Address, Prefix } from '../../sdk/wire/address.ts';
-import { parsePrefix } from '../../sdk/wire/address.ts';
-import type { View as DnsView, Place, Zone } from '../dns/view.ts';
+import type { Address } from '../../sdk/wire/address.ts';
+import type { View as DnsView, Outcome, Question, Zone } from '../dns/view.ts';
 import type { Clock, Log, Millis, Timer } from '../host/ports.ts';
-import { placesOf } from './cost.ts';
-import { type Decision, decide, type Knowledge, type Wanted } from './decide.ts';
-import { networkDiffers, offersDiffer } from './differ.ts';
-import { indexOf, type NameIndex } from './name-index.ts';
-import { type Policy, policyFor, ttlOf } from './policy.ts';
-import { fixedOutcome, outcomeOf } from './records.ts';
+import type { Knowledge, Wanted } from './candidates.ts';
+import { decideAt, forSlot, type PlaceDecision } from './decide.ts';
+import { offersDiffer } from './differ.ts';
+import { type Fixed, fixedOutcome, fixedTypes, NOTHING_FIXED } from './fixed.ts';
+import { NameIndex } from './name-index.ts';
+import { type Overrides, overridden, overridesBy } from './overrides.ts';
+import { prefixesOf, readPlace } from './places.ts';
+import { type ByName, type Policy, policiesBy, ttlOf } from './policy.ts';
+import { outcomeOf } from './records.ts';
 import { reduce } from './reduce.ts';
-import { dealt, type Located, locate, type Topology } from './topology.ts';
+import { type Suspect, Suspects } from './suspects.ts';
+import { firstOf, type Told, ToldAnswers } from './told.ts';
+import { type Located, locate, type Topology } from './topology.ts';
 import { emptyView, type GslbEvent, type View, type ViewLimits } from './view.ts';
+import { Ways } from './ways.ts';
 
 /** What changes within this is published together. */
 const GATHER: Millis = 2;
+/** How long it is looked, at a stretch, for answers that are others now, and how long others have their turn then. */
+const SLICE: Millis = 4;
+const PAUSE: Millis = 1;
 /** How often answers are looked at that have to be told for longer, now that they have settled. */
 const SETTLE: Millis = 5000;
 /** Leaders that are remembered, for hysteresis. */
 const MOST_LEADERS = 50_000;
-/** Names of a change whose answers are compared, for the log. */
+/** Names of a change whose answers are compared, for the events. */
 const MOST_COMPARED = 64;
+
+/** An answer that is another than before. */
+export interface AnswerChange {
+  readonly name: string;
+  /** Of whose clients; undefined: of whom nobody knows where they are. */
+  readonly place: string | undefined;
+  /** In short: `10.9.0.1 at cell-a, 60 %`. */
+  readonly from: string;
+  readonly to: string;
+  readonly reason: { readonly code: string; readonly sentence: string };
+}
 
 export interface GslbOptions {
   readonly clock: Clock;
@@ -34,64 +53,99 @@ export interface GslbOptions {
   /** The GSLB's own site. */
   readonly here: string | undefined;
   readonly limits: ViewLimits;
-  /** Names with addresses of their own: the name servers'. */
-  readonly fixed?: ReadonlyMap<string, readonly Address[]>;
+  /** What is in the zones besides what managers offer. */
+  readonly fixed?: Fixed;
+  readonly overrides?: Overrides;
   /** A new view for DNS; `changed`: names whose answers may be others, absent: all. */
   readonly publish: (view: DnsView, changed: readonly string[] | undefined) => void;
+  readonly onChange?: (change: AnswerChange) => void;
 }
 
 export class Gslb {
+  readonly counters = { publications: 0, rechecked: 0, changed: 0 };
   private readonly options: GslbOptions;
-  private policies: readonly Policy[];
+  private readonly fixed: Fixed;
+  private policies: ByName<Policy>;
   private topology: Topology;
   private prefixes: DnsView['topology'];
   private view: View = emptyView();
-  private kept: Knowledge | undefined;
+  private ways: Ways;
   private index: NameIndex;
+  private overrides: ReturnType<typeof overridesBy>;
   private version = 0;
   private readonly leaders = new Map<string, string>();
-  /** Names whose TTL has still to rise, and what it was when they were published. */
-  private readonly unsettled = new Map<string, number>();
+  private readonly told = new ToldAnswers();
+  private readonly suspects = new Suspects();
+  /** Names whose TTL has still to rise: what it was when they were published, and since when they are as they are. */
+  private readonly unsettled = new Map<string, { readonly ttl: number; readonly since: Millis }>();
+  /** Names that were asked for while what was known was another than what was told of them before. */
+  private readonly stale = new Set<string>();
   /** Since the last publication. */
   private published: View = emptyView();
   private everything = true;
+  private again = false;
   private readonly timers = new Set<Timer>();
   private pending = false;
 
   constructor(options: GslbOptions) {
+    const { policies, topology, here, fixed = NOTHING_FIXED, overrides = new Map() } = options;
     this.options = options;
-    this.policies = options.policies;
-    this.topology = options.topology;
-    this.prefixes = prefixesOf(options.topology);
-    this.index = indexOf(this.view, options.fixed);
+    this.fixed = fixed;
+    this.policies = policiesBy(policies);
+    this.overrides = overridesBy(overrides);
+    this.topology = topology;
+    this.prefixes = prefixesOf(topology);
+    this.ways = new Ways(this.view, topology, here);
+    this.index = new NameIndex({
+      fixed: fixedTypes(fixed),
+      zoneOf: name => this.zoneOf(name),
+      several: name => this.policyOf(name).answers > 1,
+    });
     this.settle();
     this.schedule();
   }
 
   /** What is known now. */
   get knows(): Knowledge {
-    const { view, topology } = this;
-    this.kept ??= { view, topology, places: placesOf(view, topology), here: this.options.here };
-    return this.kept;
+    const { view, topology, ways } = this;
+    return { view, topology, ways, places: ways.places, here: this.options.here };
+  }
+
+  /** Names at places that an answer was made for, and is watched over. */
+  get watched(): number {
+    return this.told.count;
   }
 
   take(event: GslbEvent): void {
-    const next = reduce(this.view, event, this.options.clock.now(), this.options.limits);
-    if (next === this.view) return;
-    const changed = next.version !== this.view.version;
+    const { clock, limits } = this.options;
+    const before = this.view;
+    const next = reduce(before, event, clock.now(), limits);
+    if (next === before) return;
     this.view = next;
-    this.kept = undefined;
-    if (changed) this.schedule();
+    if (next.sites !== before.sites) {
+      const { manager } = event;
+      this.suspects.addWays(this.ways.update(before.sites.get(manager), next.sites.get(manager)));
+    }
+    if (next.version !== before.version || !this.suspects.empty) this.schedule();
   }
 
-  /** Goes on with another topology or other policies: only what differs is decided anew. */
+  /** Goes on with another topology or other policies: only answers that differ are made anew. */
   configure(policies: readonly Policy[], topology: Topology): void {
-    if (topology !== this.topology) this.prefixes = prefixesOf(topology);
-    this.policies = policies;
-    this.topology = topology;
-    this.kept = undefined;
-    this.everything = true;
-    this.schedule();
+    if (topology !== this.topology) {
+      this.prefixes = prefixesOf(topology);
+      this.topology = topology;
+      this.ways = new Ways(this.view, topology, this.options.here);
+    }
+    this.policies = policiesBy(policies);
+    // Whether VIPs have names of their own is said by policies.
+    this.index.update(this.view.names.entries());
+    this.suspectAll();
+  }
+
+  /** From now on these names are overridden, and no others. */
+  override(overrides: Overrides): void {
+    this.overrides = overridesBy(overrides);
+    this.suspectAll();
   }
 
   /** What a client gets for a name, and why. */
@@ -99,18 +153,20 @@ export class Gslb {
     name: string,
     client: Address,
     wanted: Wanted = {},
-  ): { readonly where: Located; readonly decision: Decision; readonly ttl: number } {
+  ): { readonly where: Located; readonly decision: PlaceDecision; readonly ttl: number } {
     const where = locate(this.topology, client);
-    return { where, ...this.ask(name, where, wanted) };
+    const decision = forSlot(this.decideAt(name, where.site, wanted), where.slot);
+    const told = this.told.of(name).find(one => one.place === (where.site ?? ''));
+    return { where, decision, ttl: this.ttlOf(decision, told) };
   }
 
   /** As explain, for clients of a site; undefined: of those that nobody knows. */
-  decideFor(name: string, site: string | undefined, slot = 0, wanted: Wanted = {}): Decision {
-    return this.ask(name, { site, slot }, wanted).decision;
+  decideFor(name: string, site: string | undefined, slot = 0, wanted: Wanted = {}): PlaceDecision {
+    return forSlot(this.decideAt(name, site, wanted), slot);
   }
 
   policyOf(name: string): Policy {
-    return policyFor(this.policies, name);
+    return overridden(this.policies.of(name), this.overrides.of(name));
   }
 
   close(): void {
@@ -118,21 +174,41 @@ export class Gslb {
     this.timers.clear();
   }
 
-  private ask(
-    name: string,
-    where: Pick<Located, 'site' | 'slot'>,
-    wanted: Wanted,
-  ): { decision: Decision; ttl: number } {
-    const policy = policyFor(this.policies, name);
-    const key = `${name} ${where.site ?? ''} ${wanted.protocol ?? ''} ${wanted.transport ?? ''}`;
-    const decision = decide(name, where, this.knows, policy, this.leaders.get(key), wanted);
+  private decideAt(name: string, site: string | undefined, wanted: Wanted): PlaceDecision {
+    const policy = this.policyOf(name);
+    const { protocol, transport, family } = wanted;
+    const key = `${name} ${site ?? ''} ${protocol ?? ''} ${transport ?? ''} ${family ?? ''}`;
+    const decision = decideAt(name, site, this.knows, policy, this.leaders.get(key), wanted);
     if (decision.leader !== undefined) {
       if (this.leaders.size >= MOST_LEADERS) this.leaders.clear();
       this.leaders.set(key, decision.leader);
     }
-    const ttl = ttlOf(policy, this.options.clock.now() - decision.since);
-    if (ttl < policy.ttl.most && decision.verdict !== 'no-such-name') this.unsettled.set(name, ttl);
-    return { decision, ttl };
+    return decision;
+  }
+
+  /** The answer that DNS will keep until it is said to be another. */
+  private ask(
+    name: string,
+    { site, slot }: Pick<Located, 'site' | 'slot'>,
+    wanted: Wanted,
+  ): { readonly decision: PlaceDecision; readonly ttl: number } {
+    const decision = this.decideAt(name, site, wanted);
+    const { told, before, full } = this.told.note(site, wanted, decision, this.options.clock.now());
+    if (before !== undefined || full) {
+      // What other clients of the place were told, and DNS keeps, is not looked at any more: it would not be found out.
+      this.stale.add(name);
+      this.everything ||= full ?? false;
+      this.schedule();
+      if (before !== undefined) this.say(decision, before);
+    }
+    const ttl = this.ttlOf(decision, told);
+    if (ttl < decision.policy.ttl.most && decision.verdict !== 'no-such-name')
+      this.unsettled.set(name, { ttl, since: sinceOf(decision, told) });
+    return { decision: forSlot(decision, slot), ttl };
+  }
+
+  private ttlOf(decision: PlaceDecision, told: Told | undefined): number {
+    return ttlOf(decision.policy, this.options.clock.now() - sinceOf(decision, told));
   }
 
   private after(name: string, delay: Millis, run: () => void): void {
@@ -143,48 +219,133 @@ export class Gslb {
     this.timers.add(timer);
   }
 
-  private schedule(): void {
+  private schedule(delay = GATHER): void {
     if (this.pending) return;
     this.pending = true;
-    this.after('gslb-publish', GATHER, () => {
+    this.after('gslb-publish', delay, () => {
       this.pending = false;
       this.publish();
     });
   }
 
   private publish(): void {
-    const before = this.published;
-    const all = this.everything || networkDiffers(before, this.view);
     const touched = this.view.names
-      .changesSince(before.names)
-      .filter(({ before: one, after }) => one?.moved !== after?.moved);
-    const names = touched.map(({ key }) => key);
-    if (touched.some(({ before: one, after }) => offersDiffer(one, after)))
-      this.index = indexOf(this.view, this.options.fixed);
-    this.say(names.slice(0, MOST_COMPARED));
+      .changesSince(this.published.names)
+      .filter(({ before, after }) => before?.moved !== after?.moved);
+    const others = touched.filter(({ before, after }) => offersDiffer(before, after));
+    const gone = others.flatMap(({ key }) => this.index.othersOf(key));
+    if (others.length > 0) this.index.update(others.map(({ key, after }) => [key, after]));
+    const names = new Set(touched.map(({ key }) => key));
+    for (const name of this.stale) names.add(name);
+    this.stale.clear();
     this.published = this.view;
+    for (const [at, { key, after }] of touched.entries()) {
+      if (after === undefined) this.told.forget(key);
+      else if (at < MOST_COMPARED) this.compare(key);
+      else this.told.forget(key);
+    }
+    if (touched.length > MOST_COMPARED)
+      this.options.log('info', 'answers-changed', { names: touched.length, compared: MOST_COMPARED });
+    if (this.everything || this.again || names.size > 0) this.tell(this.everything ? undefined : names, gone);
     this.everything = false;
-    this.tell(all ? undefined : names);
+    this.again = false;
+    this.sift();
   }
 
-  private tell(names: readonly string[] | undefined): void {
-    const owners = names?.flatMap(name => this.index.owners.get(name) ?? []) ?? [];
+  /** Looks at what was told of a name, so that it can be said what became of it. */
+  private compare(name: string): void {
+    const { here } = this.options;
+    this.recheck({ name });
+    if (!this.told.of(name).some(({ place }) => place === (here ?? '')))
+      this.told.note(here, {}, this.decideAt(name, here, {}), this.options.clock.now());
+  }
+
+  /** Looks for answers that are others since the network moved, for as long as others can wait. */
+  private sift(): void {
+    if (this.suspects.empty) return;
+    const { clock } = this.options;
+    const until = clock.now() + SLICE;
+    const changed = new Set<string>();
+    for (const suspect of this.suspects.take(() => this.view)) {
+      if (this.recheck(suspect)) changed.add(suspect.name);
+      if (clock.now() >= until) break;
+    }
+    if (changed.size > 0) this.tell(changed);
+    if (!this.suspects.empty) this.schedule(PAUSE);
+  }
+
+  /** Whether anything else is to be told of the name now. */
+  private recheck({ name, places }: Suspect): boolean {
+    let changed = false;
+    for (const told of this.told.of(name)) {
+      if (places !== undefined && !places.has(told.place)) continue;
+      this.counters.rechecked++;
+      const site = told.place === '' ? undefined : told.place;
+      const decision = this.decideAt(name, site, told.wanted);
+      const { before } = this.told.note(site, told.wanted, decision, this.options.clock.now());
+      if (before === undefined) continue;
+      changed = true;
+      this.say(decision, before);
+    }
+    return changed;
+  }
+
+  private suspectAll(): void {
+    this.suspects.addNames(this.told.keys());
+    // The topology is told with any view, and so are names that came or went.
+    this.again = true;
+    this.schedule();
+  }
+
+  /** `gone`: names that told of them before. */
+  private tell(names: Iterable<string> | undefined, gone: readonly string[] = []): void {
+    this.counters.publications++;
     const view = this.dnsView();
-    this.options.publish(view, names && [...new Set([...names, ...owners])]);
+    if (names === undefined) {
+      this.options.publish(view, undefined);
+      return;
+    }
+    const all = new Set(gone);
+    for (const name of names) {
+      all.add(name);
+      for (const other of this.index.othersOf(name)) all.add(other);
+    }
+    this.options.publish(view, [...all]);
   }
 
   private dnsView(): DnsView {
-    const { zones, fixed } = this.options;
-    const { types, srv } = this.index;
+    const { types } = this.index;
     this.version++;
-    return {
-      ...{ version: this.version, zones, names: types, topology: this.prefixes },
-      answersFor: (question, place) =>
-        fixedOutcome(question, fixed) ??
-        outcomeOf(question, srv.get(question.name) ?? [], (name, wanted = {}) =>
-          this.ask(name, readPlace(place), wanted),
-        ),
+    const view: DnsView = {
+      ...{ version: this.version, zones: this.options.zones, names: types, topology: this.prefixes },
+      namesSince(before) {
+        const old = tables.get(before);
+        return old && types.changesSince(old).map(({ key }) => key);
+      },
+      answersFor: (question, place) => this.answersFor(question, place),
     };
+    tables.set(view, types);
+    return view;
+  }
+
+  private answersFor(question: Question, place: string): Outcome {
+    const { name, type } = question;
+    const fixed = fixedOutcome(question, this.fixed);
+    if (fixed !== undefined) return fixed;
+    const vip = this.index.vipOf(name);
+    if (vip !== undefined && type !== 'SRV')
+      return { records: [{ type: type as 'A' | 'AAAA', address: vip }], ttl: HOST_TTL, scoped: false };
+    const where = readPlace(place);
+    return outcomeOf(question, this.index.sourcesOf(name), this.zoneOf(name), (of, wanted) =>
+      this.ask(of, where, wanted),
+    );
+  }
+
+  private zoneOf(name: string): string | undefined {
+    let best: string | undefined;
+    for (const { apex } of this.options.zones)
+      if ((name === apex || name.endsWith(`.${apex}`)) && apex.length > (best?.length ?? -1)) best = apex;
+    return best;
   }
 
   /** What was told for short, because it had just changed, may be told for longer. */
@@ -192,68 +353,39 @@ export class Gslb {
     this.after('gslb-settle', SETTLE, () => {
       const now = this.options.clock.now();
       const due: string[] = [];
-      for (const [name, ttl] of this.unsettled) {
-        const known = this.view.names.get(name);
-        const policy = policyFor(this.policies, name);
-        const next = known && ttlOf(policy, now - Math.max(known.since, known.moved));
-        if (next === ttl) continue;
+      for (const [name, { ttl, since }] of this.unsettled) {
+        const known = this.view.names.has(name);
+        if (known && ttlOf(this.policyOf(name), now - since) === ttl) continue;
         this.unsettled.delete(name);
-        if (next !== undefined) due.push(name);
+        if (known) due.push(name);
       }
       if (due.length > 0) this.tell(due);
       this.settle();
     });
   }
 
-  /** Says why answers are others than before: of clients that nobody knows, for the log. */
-  private say(names: readonly string[]): void {
-    const { log, here } = this.options;
-    const old: Knowledge = {
-      ...this.knows,
-      view: this.published,
-      places: placesOf(this.published, this.topology),
-    };
-    for (const name of names) {
-      const policy = policyFor(this.policies, name);
-      const before = decide(name, { site: here, slot: 0 }, old, policy);
-      const after = decide(name, { site: here, slot: 0 }, this.knows, policy);
-      const [one, other] = [before.ranked[0], after.ranked[0]];
-      if (one?.vip === other?.vip && one?.manager === other?.manager && before.verdict === after.verdict)
-        continue;
-      log('info', 'answer-changed', {
-        name,
-        from: one === undefined ? before.verdict : `${one.vip} at ${one.site}`,
-        to: other === undefined ? after.verdict : `${other.vip} at ${other.site}`,
-        sentence: other?.reason.sentence ?? `${name}: ${after.verdict}`,
-      });
-    }
+  /** Says what became of an answer. That the shares of the same first have moved is only counted. */
+  private say(decision: PlaceDecision, before: Told): void {
+    const [first] = decision.ranked;
+    const to = firstOf(decision);
+    this.counters.changed++;
+    if (to === before.first) return;
+    this.options.onChange?.({
+      ...{ name: decision.name, place: before.place === '' ? undefined : before.place },
+      ...{ from: before.first, to },
+      reason: {
+        code: first?.reason.code ?? decision.verdict,
+        sentence: first?.reason.sentence ?? `${decision.name}: ${decision.verdict}`,
+      },
+    });
   }
 }
 
-/** `site#slot`; '' and `#slot` are those of whom nobody knows where they are. */
-function readPlace(place: Place): Pick<Located, 'site' | 'slot'> {
-  const at = place.lastIndexOf('#');
-  const site = at < 0 ? place : place.slice(0, at);
-  return { site: site === '' ? undefined : site, slot: at < 0 ? 0 : Number(place.slice(at + 1)) };
-}
+/** The names of each view that was made, for as long as somebody has it. */
+const tables = new WeakMap<DnsView, NameIndex['types']>();
+/** s: the name of a VIP stands for it for ever. */
+const HOST_TTL = 300;
 
-/** Every subnet that clients are dealt out in. */
-function prefixesOf(topology: Topology): DnsView['topology'] {
-  const found: { prefix: Prefix; place: Place }[] = [];
-  const lengthOf = (prefix: Prefix): number => Number(prefix.slice(prefix.indexOf('/') + 1));
-  const deal = (prefix: Prefix, site: string): void => {
-    found.push({ prefix, place: `${site}#0` });
-    for (const [subnet, slot] of dealt(prefix, topology.deal)) {
-      if (subnet === prefix) continue;
-      // What lies in a longer prefix is that one's; what only has one within is not.
-      const holder = locate(topology, subnet.slice(0, subnet.indexOf('/')) as Address).prefix;
-      const foreign = holder !== undefined && holder !== prefix && lengthOf(holder) > lengthOf(prefix);
-      if (!foreign || lengthOf(holder) > lengthOf(subnet))
-        found.push({ prefix: subnet, place: `${site}#${slot}` });
-    }
-  };
-  for (const everybody of ['0.0.0.0/0', '::/0']) deal(parsePrefix(everybody)!, '');
-  for (const [, prefixes] of [...topology.lengths].reverse())
-    for (const [prefix, site] of prefixes) deal(prefix, site);
-  return found;
-}
+/** Since the answer is what it is. */
+const sinceOf = (decision: PlaceDecision, told: Told | undefined): Millis =>
+  Math.max(decision.since, told?.since ?? Number.NEGATIVE_INFINITY);

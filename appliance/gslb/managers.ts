@@ -37,9 +37,9 @@ export function managersFor(
       ...(transport !== undefined && { transport }),
     });
     if (decision.verdict !== 'served') continue;
-    for (const [place, { manager, vip, score, services }] of decision.ranked.entries()) {
+    for (const [place, { manager, vip, score, held }] of decision.ranked.entries()) {
       if (query.vip !== undefined && vip !== query.vip) continue;
-      if (!services.some(service => matches(query.selector, service))) continue;
+      if (!held.some(({ offer }) => matches(query.selector, offer))) continue;
       const known = found.get(manager);
       if (known === undefined) found.set(manager, { score, cost: place, vips: new Set([vip]) });
       else {

@@ -59,7 +59,9 @@ const differs = (one: Held, other: Held): boolean =>
   one.supply.score !== other.supply.score ||
   one.supply.capacity !== other.supply.capacity ||
   one.doubtful !== other.doubtful ||
-  one.offer.mode !== other.offer.mode;
+  one.offer.mode !== other.offer.mode ||
+  one.offer.servers !== other.offer.servers ||
+  one.offer.weight !== other.offer.weight;
 
 function byName(offers: Offers, wanted: ReadonlySet<string>): ReadonlyMap<string, readonly Held[]> {
   const found = new Map<string, Held[]>();

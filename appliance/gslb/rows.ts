@@ -87,7 +87,9 @@ export function explainRows(gslb: Gslb, name: string, client: string): readonly 
     ...ranked.map((one, at) => ({
       ...{ rank: at + 1, vip: one.vip, site: one.site, manager: one.name, score: one.score },
       share: percent(one.share),
-      ports: one.services.map(({ transport, ports }) => `${transport}/${formatPorts(ports)}`).join(' '),
+      ports: one.held
+        .map(({ offer: { transport, ports } }) => `${transport}/${formatPorts(ports)}`)
+        .join(' '),
       reason: one.reason.sentence,
     })),
   ];

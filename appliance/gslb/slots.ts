@@ -26,7 +26,8 @@ export function dealTo(shares: readonly number[], slot: number, slots: number, t
   const at = ((slot + 0.5) / slots + (turn % 1024) / 1024) % 1;
   let sum = 0;
   let last = 0;
-  for (const [index, share] of shares.entries()) {
+  for (let index = 0; index < shares.length; index++) {
+    const share = shares[index]!;
     if (share <= 0) continue;
     sum += share;
     last = index;

@@ -17,7 +17,7 @@ export const sameBinding = (one: Binding, other: Binding): boolean =>
 /** `none`: they say the same. `later`: a score moved a little. `now`: anything else. */
 export function offerDiffers(one: Offer, other: Offer): 'none' | 'later' | 'now' {
   if (one === other) return 'none';
-  if (one.servers !== other.servers || one.mode !== other.mode) return 'now';
+  if (one.servers !== other.servers || one.weight !== other.weight || one.mode !== other.mode) return 'now';
   if (one.score === other.score) return 'none';
   const edge = one.score === 0 || other.score === 0;
   return edge || Math.abs(one.score - other.score) >= SCORE_STEP ? 'now' : 'later';

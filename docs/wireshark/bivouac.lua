@@ -110,6 +110,7 @@ local ELEMENTS = {
   [0x0089] = { "servers", "u32", 0, U32 },
   [0x0090] = { "binding", "group" },
   [0x0091] = { "offer", "group" },
+  [0x0092] = { "weight-sum", "u32", 0, U32 },
   [0x00a0] = { "scores", "bytes", 8, 1024 },
   [0x00a1] = { "link-name", "text", 0, 32 },
   [0x00a2] = { "input", "u48", 0 },
@@ -142,7 +143,7 @@ local GROUPS = {
   ["answered-manager"] = "manager-id manager-name? address+ anycast-port vip+ score",
   ["link"] = "link-name input output rate? use?",
   ["round-trip"] = "manager-id rtt jitter loss?",
-  ["offer"] = "service-name vip transport ports protocol mode score servers gone?",
+  ["offer"] = "service-name vip transport ports protocol mode score servers weight-sum? gone?",
 }
 
 local MESSAGES = {
@@ -194,7 +195,7 @@ local RESERVED_MESSAGES = {
   { 0xf0, 0xff, "experiment" },
 }
 local RESERVED_ELEMENTS = {
-  { 0x0092, 0x009f, "notices" }, { 0x00ab, 0x00af, "polls" }, { 0x00b2, 0x00bf, "GSLB" }, { 0x00c0, 0x00cf, "DHCP" },
+  { 0x0093, 0x009f, "notices" }, { 0x00ab, 0x00af, "polls" }, { 0x00b2, 0x00bf, "GSLB" }, { 0x00c0, 0x00cf, "DHCP" },
   { 0x7f00, 0x7fff, "experiments" },
 }
 

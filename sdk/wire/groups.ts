@@ -186,6 +186,7 @@ export const offer = must(
     mode: one(element.mode),
     score: one(element.score),
     servers: one(element.servers),
+    weight: optional(element.weightSum),
     gone: flag(element.gone),
   }),
 );

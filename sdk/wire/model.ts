@@ -142,6 +142,8 @@ export interface Offer {
   readonly score: number;
   /** Servers that are up. */
   readonly servers: number;
+  /** Sum of the weights of their services; absent: not told, 100 each. */
+  readonly weight?: number;
 }
 
 /** Which services an anycast-ARP query asks for; an absent field is a wildcard. */

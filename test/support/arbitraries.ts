@@ -299,17 +299,21 @@ const noticedBinding = fc.record({
   gone: fc.boolean(),
 });
 
-const noticedOffer = fc.record({
-  name: dnsName,
-  vip: anyAddress,
-  transport,
-  ports,
-  protocol,
-  mode: oneOf<ForwardMode>('nat', 'direct', 'tunnel', 'redirect', 'none'),
-  score,
-  servers: fc.integer({ min: 0, max: 0xffff_ffff }),
-  gone: fc.boolean(),
-});
+const noticedOffer = fc.record(
+  {
+    name: dnsName,
+    vip: anyAddress,
+    transport,
+    ports,
+    protocol,
+    mode: oneOf<ForwardMode>('nat', 'direct', 'tunnel', 'redirect', 'none'),
+    score,
+    servers: fc.integer({ min: 0, max: 0xffff_ffff }),
+    gone: fc.boolean(),
+    weight: fc.integer({ min: 0, max: 0xffff_ffff }),
+  },
+  { requiredKeys: ['name', 'vip', 'transport', 'ports', 'protocol', 'mode', 'score', 'servers', 'gone'] },
+);
 
 /** Signed by nobody: the signature is noise. */
 export const noticeMessage: fc.Arbitrary<NoticeMessage> = fc.oneof(

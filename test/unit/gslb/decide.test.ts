@@ -1,9 +1,10 @@
 /** Which VIPs a client gets, best first, and why: each policy, overrides, nothing that serves, and the worked examples of the text. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Knowledge } from '../../../appliance/gslb/candidates.ts';
 import { costOf, placesOf } from '../../../appliance/gslb/cost.ts';
-import { decide, type Knowledge } from '../../../appliance/gslb/decide.ts';
-import { DEFAULT_POLICY, type Policy, policyFor, ttlOf } from '../../../appliance/gslb/policy.ts';
+import { decide } from '../../../appliance/gslb/decide.ts';
+import { DEFAULT_POLICY, type Policy, policiesBy, ttlOf } from '../../../appliance/gslb/policy.ts';
 import { dealTo } from '../../../appliance/gslb/slots.ts';
 import { readTopology, SLOTS, type Topology } from '../../../appliance/gslb/topology.ts';
 import type { GslbEvent, LinkUse } from '../../../appliance/gslb/view.ts';
@@ -214,10 +215,10 @@ test('a policy is found by its name, the longest suffix, or the star', () => {
     policy({ match: '*.example', kind: 'failover' }),
     policy({ match: 'www.example', kind: 'weighted' }),
   ];
-  expect(policyFor(policies, 'www.example').kind).toBe('weighted');
-  expect(policyFor(policies, 'a.b.example').kind).toBe('failover');
-  expect(policyFor(policies, 'x.test').kind).toBe('nearest');
-  expect(policyFor([], 'x.test')).toBe(DEFAULT_POLICY);
+  expect(policiesBy(policies).of('www.example').kind).toBe('weighted');
+  expect(policiesBy(policies).of('a.b.example').kind).toBe('failover');
+  expect(policiesBy(policies).of('x.test').kind).toBe('nearest');
+  expect(policiesBy([]).of('x.test')).toBe(DEFAULT_POLICY);
 });
 
 test('what has just changed is told for short', () => {

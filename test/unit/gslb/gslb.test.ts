@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Places } from '../../../appliance/dns/places.ts';
 import type { View as DnsView } from '../../../appliance/dns/view.ts';
-import { Gslb } from '../../../appliance/gslb/gslb.ts';
+import { type AnswerChange, Gslb } from '../../../appliance/gslb/gslb.ts';
 import { managersFor } from '../../../appliance/gslb/managers.ts';
 import { DEFAULT_POLICY } from '../../../appliance/gslb/policy.ts';
 import { explainRows, gslbRows } from '../../../appliance/gslb/rows.ts';
@@ -27,14 +27,16 @@ const TOPOLOGY = topologyOf({
 function scene(topology = TOPOLOGY) {
   const clock = new VirtualClock();
   const log = recordingLog();
+  const changes: AnswerChange[] = [];
   const published: { view: DnsView; changed: readonly string[] | undefined }[] = [];
   const gslb = new Gslb({
     ...{ clock, log, zones: [], policies: [], topology, here: 'hq', limits: DEFAULT_LIMITS },
     publish: (view, changed) => void published.push({ view, changed }),
+    onChange: change => void changes.push(change),
   });
   const answer = (name: string, type: 'A' | 'AAAA' | 'SRV' = 'A', place = 'a#0') =>
     published.at(-1)!.view.answersFor({ name, type }, place);
-  return { clock, log, gslb, published, answer };
+  return { clock, changes, gslb, published, answer };
 }
 
 test('a service is in the zone within a few ms of its notice, with a short TTL that grows; it goes as fast', async () => {
@@ -136,19 +138,25 @@ test('a client looked up by prefix gets what is explained for it', async () => {
   gslb.close();
 });
 
-test('another topology and other policies are taken over, and why an answer changed is logged', async () => {
-  const { clock, gslb, published, answer, log } = scene();
+test('another topology and other policies are taken over, and why an answer changed is said', async () => {
+  const { clock, gslb, published, answer, changes } = scene();
   gslb.take(heard('a', [offer('a')]));
   gslb.take(heard('b', [offer('b')]));
   await clock.advance(5);
   gslb.configure([{ ...DEFAULT_POLICY, override: ['site-b'] }], topologyOf({}));
   await clock.advance(5);
-  expect(published.at(-1)!.changed).toBeUndefined();
+  expect(published.at(-1)!.changed).toContain('www.example');
   expect(answer('www.example', 'A', '#3').records).toEqual([{ type: 'A', address: offer('b').vip }]);
   gslb.take({ type: 'peer-gone', manager: manager('b') });
   await clock.advance(5);
-  const said = log.of('answer-changed').at(-1);
-  expect(said?.fields).toMatchObject({ name: 'www.example' });
+  expect(changes.at(-1)).toMatchObject({
+    name: 'www.example',
+    place: undefined,
+    from: `${offer('b').vip} at site-b`,
+    to: `${offer('a').vip} at site-a`,
+    reason: { code: 'share' },
+  });
+  expect(changes.at(-1)!.reason.sentence).toContain('cost');
   gslb.close();
 });
 

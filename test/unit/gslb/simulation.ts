@@ -3,8 +3,9 @@
  * How long servers take is M/M/c by Sakasegawa's approximation, which the GSLB's formula knows nothing of.
  */
 
+import type { Knowledge } from '../../../appliance/gslb/candidates.ts';
 import { placesOf } from '../../../appliance/gslb/cost.ts';
-import { decide, type Knowledge } from '../../../appliance/gslb/decide.ts';
+import { decide } from '../../../appliance/gslb/decide.ts';
 import { DEFAULT_POLICY, type Policy, ttlOf } from '../../../appliance/gslb/policy.ts';
 import { reduce } from '../../../appliance/gslb/reduce.ts';
 import { locate, readTopology, type Topology } from '../../../appliance/gslb/topology.ts';
