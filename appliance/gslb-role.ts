@@ -12,15 +12,17 @@ import type { StartWorker } from './dns/workers.ts';
 import type { Fixed } from './gslb/fixed.ts';
 import { Gslb } from './gslb/gslb.ts';
 import { managersFor } from './gslb/managers.ts';
+import { type Overrides, overridesDocument, readOverrides, withOverride } from './gslb/overrides.ts';
 import type { Policy } from './gslb/policy.ts';
 import { Poller } from './gslb/poller.ts';
-import { explainRows, gslbRows } from './gslb/rows.ts';
+import { decisionRows, explainRows, linkRows, overrideRows, rttRows, siteRows } from './gslb/rows.ts';
 import { emptyTopology, readTopology, type Topology } from './gslb/topology.ts';
 import { DEFAULT_LIMITS } from './gslb/view.ts';
 import type { Clock, DatagramSocket, Log, Net, Random, Signer, Store, Verify } from './host/ports.ts';
 import type { Heard } from './notices/heard.ts';
-import type { GslbSight } from './operator/views.ts';
+import type { GslbSight, Row } from './operator/views.ts';
 import type { Trust } from './pki/trust.ts';
+import type { Decision } from './registry/decision.ts';
 import type { Table } from './registry/table.ts';
 
 export interface GslbRoleOptions {
@@ -32,7 +34,7 @@ export interface GslbRoleOptions {
     readonly verify: Verify;
     /** Seconds of the wall clock; absent: DNS serial numbers count from the start of this process. */
     readonly seconds?: () => number;
-    /** Keeps the DNS serial number. */
+    /** Keeps the DNS serial number, and what was overridden. */
     readonly store?: Store;
     /** How threads that answer DNS are started; absent: this one answers. */
     readonly dnsWorkers?: (options: DnsSettings) => StartWorker;
@@ -43,6 +45,8 @@ export interface GslbRoleOptions {
   readonly signer: Signer;
   /** Whom to trust, and who this is, as they are now. */
   readonly mission: { readonly trust: Trust | undefined; readonly certificate: Uint8Array | undefined };
+  /** Answers that are others, and what an operator has done: for the events. */
+  readonly note?: (decision: Decision) => void;
 }
 
 /** What DNS is started with, in each thread. */
@@ -54,13 +58,17 @@ export interface GslbRole {
   own(offers: Table<string, Offer>): void;
   /** Goes on with other policies, and another topology. Throws, changing nothing, for a topology with faults. */
   reload(config: GslbConfig, topology: string | undefined): void;
+  /** Sends the clients of these names there, until it is taken back (no targets). Throws a sentence for what cannot be. */
+  override(match: string, targets: readonly string[]): readonly Row[];
   sight(about: { readonly name?: string; readonly client?: string }): GslbSight;
   /** Which managers a client is told to ask by anycast ARP. */
   managersFor(query: Query, client: Address): ReturnType<typeof managersFor>;
-  counters(): Readonly<Record<string, number>>;
+  counters(): Readonly<Record<'polls' | 'answers', Readonly<Record<string, number>>>>;
   close(): Promise<void>;
 }
 
+/** The document of the overrides. */
+const OVERRIDES = 'overrides';
 const ANY = { 4: '0.0.0.0' as Address, 6: '::' as Address };
 const LOOPBACK = '127.0.0.1' as Address;
 
@@ -69,15 +77,30 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
   const { host, config, signer, mission } = options;
   const hasCertificate = (): boolean => mission.trust !== undefined && mission.certificate !== undefined;
   const { clock, random, net, log, verify } = host;
+  const { note = () => {} } = options;
   const topology = topologyOf(options.topology);
+  let overrides: Overrides = host.store?.read(OVERRIDES, readOverrides) ?? new Map();
   let dns: DnsServer | undefined;
   let waiting: DnsView | undefined;
   const gslb = new Gslb({
     ...{ clock, log, topology, policies: policiesOf(config.gslb), zones: zonesOf(config.gslb) },
     ...{ here: config.gslb.site, limits: DEFAULT_LIMITS, fixed: fixedOf(config.gslb) },
+    overrides,
     publish(view, changed) {
       if (dns === undefined) waiting = view;
       else dns.publish(view, changed);
+    },
+    onChange({ name, place = 'elsewhere', from, to, reason }) {
+      log('info', 'answer-changed', {
+        name,
+        clients: place,
+        from,
+        to,
+        code: reason.code,
+        sentence: reason.sentence,
+      });
+      const sentence = `${place}: ${from} -> ${to}: ${reason.sentence}`;
+      note({ kind: 'answer-changed', name, reason: { code: reason.code, sentence } });
     },
   });
   const sockets = new Map<4 | 6, DatagramSocket>();
@@ -136,11 +159,39 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
     reload(next, text) {
       gslb.configure(policiesOf(next), topologyOf(text));
     },
+    override(match, targets) {
+      const next = withOverride(overrides, match, targets, clock.wall());
+      host.store?.write(OVERRIDES, overridesDocument(next));
+      overrides = next;
+      const sentence =
+        targets.length > 0 ? `${match}: everybody to ${targets.join(', ')}` : `${match}: as policies say`;
+      log('notice', 'override', { sentence });
+      note({ kind: 'override', name: match, reason: { code: targets.length > 0 ? 'set' : 'off', sentence } });
+      gslb.override(overrides);
+      return overrideRows(overrides);
+    },
+    // Only what is looked at is put together.
     sight: ({ name, client }) => ({
-      ...gslbRows(gslb, clock.now()),
-      explain: name === undefined || client === undefined ? [] : explainRows(gslb, name, client),
+      get sites() {
+        return siteRows(gslb, clock.now());
+      },
+      get decisions() {
+        return decisionRows(gslb);
+      },
+      get links() {
+        return linkRows(gslb);
+      },
+      get rtt() {
+        return rttRows(gslb);
+      },
+      get overrides() {
+        return overrideRows(overrides);
+      },
+      get explain() {
+        return name === undefined || client === undefined ? [] : explainRows(gslb, name, client);
+      },
     }),
-    counters: () => poller.counters,
+    counters: () => ({ polls: poller.counters, answers: { ...gslb.counters, watched: gslb.watched } }),
     async close() {
       poller.close();
       gslb.close();

@@ -200,6 +200,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     const { createGslbRole } = await import('./gslb-role.ts');
     role = await createGslbRole({
       ...{ host, signer, mission, config: { ...config, gslb: config.gslb }, topology: secrets.topology },
+      note: journal.note,
     });
   }
 
@@ -215,22 +216,32 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     responder.setArp(wanted.arp);
   };
 
-  const local = await listenLocal(net, config.operator.socket, async (view, about): Promise<Sight> => {
-    const asked = ROUTED.has(view) ? frr : undefined;
-    const [status, conflicts] = await Promise.all([asked?.status(), asked?.conflicts()]);
-    return {
-      derived: loop.derived,
-      now: clock.now(),
-      entries: journal.entries(),
-      health: health.status().map(status => healthRow(status, loop.state, clock.now())),
-      problems: watch.all(),
-      peers: mission.peers(),
-      hosts: cell.roaming?.hosts() ?? [],
-      conflicts: responder.conflicts(),
-      gslb: role?.sight(about),
-      routing: status && { ...status, conflicts: conflicts ?? [] },
-    };
-  });
+  const local = await listenLocal(
+    net,
+    config.operator.socket,
+    async (view, about): Promise<Sight> => {
+      const asked = ROUTED.has(view) ? frr : undefined;
+      const [status, conflicts] = await Promise.all([asked?.status(), asked?.conflicts()]);
+      return {
+        derived: loop.derived,
+        now: clock.now(),
+        entries: journal.entries(),
+        health: health.status().map(status => healthRow(status, loop.state, clock.now())),
+        problems: watch.all(),
+        peers: mission.peers(),
+        hosts: cell.roaming?.hosts() ?? [],
+        conflicts: responder.conflicts(),
+        gslb: role?.sight(about),
+        routing: status && { ...status, conflicts: conflicts ?? [] },
+      };
+    },
+    {
+      override(name, to) {
+        if (role === undefined) throw new Error('this manager is no GSLB');
+        return role.override(name, to);
+      },
+    },
+  );
   const web =
     config.operator.http &&
     (await host.http.serve(config.operator.http, path =>

@@ -16,7 +16,7 @@ import type { Sessions } from './sessions/sessions.ts';
 /** Metrics of polls: those that this manager answers, and those that it sends as a GSLB. */
 export const familiesOfPolls = (
   answered: Readonly<Record<string, number>>,
-  sent: Readonly<Record<string, number>> | undefined,
+  gslb: Readonly<Record<'polls' | 'answers', Readonly<Record<string, number>>>> | undefined,
 ): Family[] => [
   counterOf(
     'bivouac_polls_answered_total',
@@ -24,14 +24,25 @@ export const familiesOfPolls = (
     ['outcome'],
     new Map(Object.entries(answered)),
   ),
-  ...(sent === undefined
+  ...(gslb === undefined
     ? []
     : [
         counterOf(
           'bivouac_gslb_polls_total',
           'Polls of managers, by what came of them.',
           ['outcome'],
-          new Map(Object.entries(sent)),
+          new Map(Object.entries(gslb.polls)),
+        ),
+        counterOf(
+          'bivouac_gslb_answers_total',
+          'Views that were published, answers that were looked at because the network moved, those that were others then.',
+          ['outcome'],
+          new Map(Object.entries(gslb.answers).filter(([key]) => key !== 'watched')),
+        ),
+        gauge(
+          'bivouac_gslb_watched',
+          'Names at places that answers were made for.',
+          gslb.answers['watched'] ?? 0,
         ),
       ]),
 ];

@@ -111,9 +111,9 @@ function desperate(
  * A number that is another when any client at the place may be answered otherwise. What is told besides who it is, and for how long
  * (scores, ports), moves only with the name.
  */
-export function signatureOf({ ranked, deal, verdict, turn, policy }: PlaceDecision): number {
+export function signatureOf({ ranked, deal, verdict, turn, policy, scoped }: PlaceDecision): number {
   const { answers, ttl } = policy;
-  let text = `${verdict} ${answers} ${ttl.least} ${ttl.most}`;
+  let text = `${verdict} ${scoped} ${answers} ${ttl.least} ${ttl.most}`;
   let slots = 0;
   if (deal !== undefined) {
     const shares = deal.map(({ share }) => share);

@@ -10,8 +10,16 @@ export function readPlace(place: Place): Pick<Located, 'site' | 'slot'> {
   return { site: site === '' ? undefined : site, slot: at < 0 ? 0 : Number(place.slice(at + 1)) };
 }
 
-/** Every subnet that clients are dealt out in. */
+const known = new WeakMap<Topology, DnsView['topology']>();
+
+/** Every subnet that clients are dealt out in; the same list for the same topology. */
 export function prefixesOf(topology: Topology): DnsView['topology'] {
+  const made = known.get(topology) ?? listOf(topology);
+  known.set(topology, made);
+  return made;
+}
+
+function listOf(topology: Topology): DnsView['topology'] {
   const found: { prefix: Prefix; place: Place }[] = [];
   const lengthOf = (prefix: Prefix): number => Number(prefix.slice(prefix.indexOf('/') + 1));
   const deal = (prefix: Prefix, site: string): void => {

@@ -41,6 +41,8 @@ export interface GslbSight {
   readonly decisions: readonly Row[];
   readonly links: readonly Row[];
   readonly rtt: readonly Row[];
+  /** Names that an operator has sent elsewhere by a command. */
+  readonly overrides: readonly Row[];
   /** Of the name and client that were asked for. */
   readonly explain: readonly Row[];
 }
@@ -136,6 +138,7 @@ export const VIEWS = {
   decisions: ({ gslb }) => gslb?.decisions ?? [],
   links: ({ gslb }) => gslb?.links ?? [],
   rtt: ({ gslb }) => gslb?.rtt ?? [],
+  overrides: ({ gslb }) => gslb?.overrides ?? [],
   explain: ({ gslb }) => gslb?.explain ?? [],
   health: ({ health }) => health,
   events: ({ entries }) =>

@@ -29,6 +29,8 @@ export type DecisionKind =
   | 'peer-silent'
   | 'peer-gone'
   | 'limit-reached'
+  | 'answer-changed'
+  | 'override'
   | 'stopping';
 
 export interface Decision {

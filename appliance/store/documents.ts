@@ -14,6 +14,7 @@ import { type LeaseRecord, type ServerRecord, type ServiceRecord, serviceKey } f
 export const DOCUMENT_SCHEMA = {
   version: { type: 'integer', const: 1 },
   boot: { type: 'integer', minimum: 1 },
+  overrides: { type: 'array', items: { type: 'object', required: ['match', 'targets', 'at'] } },
   serial: { type: 'integer', minimum: 0, maximum: 0xffffffff },
   leases: {
     type: 'array',

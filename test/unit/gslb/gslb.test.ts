@@ -1,11 +1,14 @@
 /** The GSLB as the DNS server sees it: names, records, SRV, who is published when, and that look-ups by prefix and explanations agree. */
 import { expect, test } from 'vitest';
+import type { RecordType } from '../../../appliance/dns/numbers.ts';
 import { Places } from '../../../appliance/dns/places.ts';
-import type { View as DnsView } from '../../../appliance/dns/view.ts';
+import type { View as DnsView, Zone } from '../../../appliance/dns/view.ts';
+import type { Fixed } from '../../../appliance/gslb/fixed.ts';
 import { type AnswerChange, Gslb } from '../../../appliance/gslb/gslb.ts';
 import { managersFor } from '../../../appliance/gslb/managers.ts';
-import { DEFAULT_POLICY } from '../../../appliance/gslb/policy.ts';
-import { explainRows, gslbRows } from '../../../appliance/gslb/rows.ts';
+import { overridesDocument, readOverrides, withOverride } from '../../../appliance/gslb/overrides.ts';
+import { DEFAULT_POLICY, type Policy } from '../../../appliance/gslb/policy.ts';
+import { decisionRows, explainRows, linkRows, rttRows, siteRows } from '../../../appliance/gslb/rows.ts';
 import { srvLabels } from '../../../appliance/gslb/srv.ts';
 import { readTopology, type Topology } from '../../../appliance/gslb/topology.ts';
 import { DEFAULT_LIMITS } from '../../../appliance/gslb/view.ts';
@@ -24,17 +27,24 @@ const TOPOLOGY = topologyOf({
   hq: { clients: ['10.0.0.0/8'] },
 });
 
-function scene(topology = TOPOLOGY) {
+const ZONE: Zone = {
+  ...{ apex: 'example', nameServers: ['ns1.example'], mailbox: 'noc.example' },
+  ...{ refresh: 60, retry: 10, expire: 3600, minimum: 2, ttl: 300 },
+};
+
+function scene(topology = TOPOLOGY, policies: readonly Policy[] = [], fixed?: Fixed) {
   const clock = new VirtualClock();
   const log = recordingLog();
   const changes: AnswerChange[] = [];
   const published: { view: DnsView; changed: readonly string[] | undefined }[] = [];
   const gslb = new Gslb({
-    ...{ clock, log, zones: [], policies: [], topology, here: 'hq', limits: DEFAULT_LIMITS },
+    ...{ clock, log, policies, topology, here: 'hq', limits: DEFAULT_LIMITS },
+    ...(fixed && { fixed }),
+    zones: [ZONE],
     publish: (view, changed) => void published.push({ view, changed }),
     onChange: change => void changes.push(change),
   });
-  const answer = (name: string, type: 'A' | 'AAAA' | 'SRV' = 'A', place = 'a#0') =>
+  const answer = (name: string, type: RecordType = 'A', place = 'a#0') =>
     published.at(-1)!.view.answersFor({ name, type }, place);
   return { clock, changes, gslb, published, answer };
 }
@@ -189,17 +199,20 @@ test('rows for the operator: sites, decisions, links, round trips, and an explan
   const wan = { name: 'wan0', input: 1_200_000, output: 64_000, rate: 2_000_000, use: 0.6 };
   gslb.take(polled('a', [], { links: [wan], paths: { b: 12 }, rtt: 3 }));
   await clock.advance(2000);
-  const rows = gslbRows(gslb, clock.now());
-  expect(rows.sites).toMatchObject([
+  expect(siteRows(gslb, clock.now())).toMatchObject([
     { site: 'a', manager: 'site-a', notices: 'heard', polls: 'answers', offers: 1 },
     { site: 'b', polls: 'not-yet' },
   ]);
-  expect(rows.links).toMatchObject([{ in: '1.2 Mbit/s', out: '64.0 kbit/s', use: '60 %' }]);
-  expect(rows.rtt).toMatchObject([
+  expect(linkRows(gslb)).toMatchObject([{ in: '1.2 Mbit/s', out: '64.0 kbit/s', use: '60 %' }]);
+  expect(rttRows(gslb)).toMatchObject([
     { from: 'here', to: 'site-a', rtt: '3.0 ms' },
     { from: 'site-a', to: 'site-b', rtt: '12.0 ms' },
   ]);
-  expect(rows.decisions.map(({ clients }) => clients).sort()).toEqual(['a', 'b', 'hq']);
+  expect(
+    decisionRows(gslb)
+      .map(({ clients }) => clients)
+      .sort(),
+  ).toEqual(['a', 'b', 'hq']);
   const [head, ...ranked] = explainRows(gslb, 'www.example', '10.1.0.5');
   expect(head!['reason']).toContain('10.1.0.0/16');
   expect(ranked).toHaveLength(2);
@@ -230,5 +243,100 @@ test('by anycast ARP a client is named managers, best first for where it is', as
   gslb.take({ type: 'peer-silent', manager: manager('a') });
   gslb.take({ type: 'poll-lost', manager: manager('a') });
   expect(asked({ name: 'www.example' }, '10.1.0.5')).toEqual(['site-b']);
+  gslb.close();
+});
+
+test('an override by a command holds before policies, falls back, is taken back, and can be written down', async () => {
+  const { clock, gslb, published, answer, changes } = scene();
+  gslb.take(heard('a', [offer('a')]));
+  gslb.take(heard('b', [offer('b')]));
+  await clock.advance(5);
+  const at = '2026-01-01T00:00:00Z';
+  expect(answer('www.example').records).toEqual([{ type: 'A', address: offer('a').vip }]);
+  const set = withOverride(new Map(), '*.example', ['nowhere', 'site-b'], at);
+  gslb.override(readOverrides(JSON.parse(JSON.stringify(overridesDocument(set)))));
+  await clock.advance(5);
+  expect(published.at(-1)!.changed).toContain('www.example');
+  expect(answer('www.example').records).toEqual([{ type: 'A', address: offer('b').vip }]);
+  expect(changes.at(-1)).toMatchObject({ place: 'a', reason: { code: 'override' } });
+  expect(decisionRows(gslb)[0]).toMatchObject({ policy: 'default, override' });
+  gslb.take(heard('b', [], { offersGone: [offer('b')] }));
+  await clock.advance(5);
+  expect(answer('www.example').records).toEqual([{ type: 'A', address: offer('a').vip }]);
+  gslb.take(heard('b', [offer('b')]));
+  gslb.override(withOverride(set, '*.example', [], at));
+  await clock.advance(5);
+  expect(answer('www.example').records).toEqual([{ type: 'A', address: offer('a').vip }]);
+  for (const [match, targets] of [
+    ['Not A Name', ['x']],
+    ['www.example', ['']],
+    ['www.example', []],
+    ['www.example', Array.from({ length: 65 }, () => 'x')],
+  ] as const)
+    expect(() => withOverride(set, match, targets, at), match).toThrow(RangeError);
+  expect(() => readOverrides({ overrides: [{ match: 'a b', targets: ['x'], at }] })).toThrow(RangeError);
+  gslb.close();
+});
+
+test('with several answers, addresses come best first, and SRV tells shares as weights and ranks as priorities', async () => {
+  const { clock, gslb, answer } = scene(TOPOLOGY, [
+    { ...DEFAULT_POLICY, match: 'turns.example', kind: 'weighted', answers: 3 },
+    { ...DEFAULT_POLICY, match: 'one.example', kind: 'failover', order: ['site-c', 'site-a'], answers: 2 },
+  ]);
+  for (const one of ['a', 'b', 'c'] as const) {
+    const six = { vip: address(`fd00::${one}`) };
+    gslb.take(
+      heard(one, [
+        offer(one, { name: 'turns.example', weight: one === 'c' ? 200 : 100 }),
+        offer(one, { name: 'one.example', ...(one === 'c' && six) }),
+      ]),
+    );
+  }
+  await clock.advance(5);
+  expect(answer('turns.example').records).toHaveLength(3);
+  // The best has but an address of the other family: that family's best is another.
+  expect(answer('one.example', 'AAAA').records).toEqual([{ type: 'AAAA', address: 'fd00::c' }]);
+  expect(answer('one.example').records).toEqual([
+    { type: 'A', address: offer('a').vip },
+    { type: 'A', address: offer('b').vip },
+  ]);
+  const weighted = answer('_http._tcp.turns.example', 'SRV').records as readonly {
+    priority: number;
+    weight: number;
+    target: string;
+  }[];
+  expect(weighted.map(({ priority }) => priority)).toEqual([0, 0, 0]);
+  expect(new Map(weighted.map(({ target, weight }) => [target, weight]))).toEqual(
+    new Map([
+      [`v4-10-9-97-1.example`, 250],
+      [`v4-10-9-98-1.example`, 250],
+      [`v4-10-9-99-1.example`, 500],
+    ]),
+  );
+  const ranked = answer('_http._tcp.one.example', 'SRV').records;
+  expect(ranked).toMatchObject([
+    { priority: 0, target: `v6-fd00${'0'.repeat(27)}c.example` },
+    { priority: 1, target: 'v4-10-9-97-1.example' },
+  ]);
+  expect(answer('v4-10-9-97-1.example').records).toEqual([{ type: 'A', address: offer('a').vip }]);
+  gslb.close();
+});
+
+test('aliases, texts and name servers are answered as they are configured', async () => {
+  const fixed = {
+    addresses: new Map([['ns1.example', [address('10.0.0.1'), address('fd00::1')]]]),
+    aliases: new Map([['mail.example', 'www.example']]),
+    texts: new Map([['www.example', ['one', 'two']]]),
+  };
+  const { clock, gslb, published, answer } = scene(TOPOLOGY, [], fixed);
+  gslb.take(heard('a', [offer('a'), offer('a', { name: 'mail.example' })]));
+  await clock.advance(5);
+  const { names } = published.at(-1)!.view;
+  expect(names.get('mail.example')).toEqual(['CNAME']);
+  expect(names.get('www.example')).toEqual(['TXT', 'A']);
+  expect(answer('mail.example', 'CNAME').records).toEqual([{ type: 'CNAME', target: 'www.example' }]);
+  expect(answer('www.example', 'TXT').records).toEqual([{ type: 'TXT', texts: ['one', 'two'] }]);
+  expect(answer('ns1.example', 'AAAA').records).toEqual([{ type: 'AAAA', address: 'fd00::1' }]);
+  expect(answer('www.example').records).toEqual([{ type: 'A', address: offer('a').vip }]);
   gslb.close();
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { formatTable } from '../../../appliance/commands/show.ts';
-import { answer } from '../../../appliance/operator/local.ts';
+import { type Acts, answer } from '../../../appliance/operator/local.ts';
 import { counterOf, familiesOf, renderMetrics } from '../../../appliance/operator/metrics.ts';
 import { age, type Sight, VIEWS } from '../../../appliance/operator/views.ts';
 import { Registry } from '../../support/registry.ts';
@@ -90,10 +90,32 @@ test('what the data plane refuses shows at the service, and at what routing foun
   ]);
 });
 
+const acts: Acts = {
+  override(name, to) {
+    if (name === 'nobody') throw new Error('nobody is no name');
+    return [{ name, to: to.join() }];
+  },
+};
+
+test('the local socket does what it is told, or says why not', async () => {
+  const look = async (): Promise<Sight> => sight().sight;
+  expect(await answer('{"do":"override","name":"www.m","to":["cell-b"]}', look, acts)).toEqual({
+    rows: [{ name: 'www.m', to: 'cell-b' }],
+  });
+  for (const line of [
+    '{"do":"reboot","name":"www.m","to":[]}',
+    '{"do":"override","to":["a"]}',
+    '{"do":"override","name":"www.m"}',
+    '{"do":"override","name":"www.m","to":[7]}',
+    '{"do":"override","name":"nobody","to":["a"]}',
+  ])
+    await expect(answer(line, look, acts), line).rejects.toThrow(/override|nobody/);
+});
+
 test('the local socket answers with rows or says what there is', async () => {
   const look = async (): Promise<Sight> => sight().sight;
-  expect(await answer('{"show":"servers"}', look)).toHaveProperty('rows.length', 2);
-  expect(await answer('{"show":"constructor"}', look)).toHaveProperty(
+  expect(await answer('{"show":"servers"}', look, acts)).toHaveProperty('rows.length', 2);
+  expect(await answer('{"show":"constructor"}', look, acts)).toHaveProperty(
     'error',
     expect.stringContaining('one of servers'),
   );
@@ -102,14 +124,14 @@ test('the local socket answers with rows or says what there is', async () => {
     decision: { kind: 'stopping', reason: { code: `${number}`, sentence: '' } } as const,
   });
   const entries = async (): Promise<Sight> => ({ ...sight().sight, entries: [entry(7), entry(8), entry(9)] });
-  expect(await answer('{"show":"events","since":7}', entries)).toMatchObject({
+  expect(await answer('{"show":"events","since":7}', entries, acts)).toMatchObject({
     rows: [{ code: '8' }, { code: '9' }],
     next: 9,
   });
-  expect(await answer('{"show":"events","since":"x"}', entries)).toHaveProperty('rows.length', 3);
-  expect(await answer('{"show":"events","since":10}', entries)).toEqual({ rows: [], next: 9 });
+  expect(await answer('{"show":"events","since":"x"}', entries, acts)).toHaveProperty('rows.length', 3);
+  expect(await answer('{"show":"events","since":10}', entries, acts)).toEqual({ rows: [], next: 9 });
   for (const line of ['nonsense', 'null', '7', '[]', '{"show":null}'])
-    expect(await answer(line, look), line).toHaveProperty('error');
+    expect(await answer(line, look, acts), line).toHaveProperty('error');
 });
 
 test('metrics are Prometheus’ text, labels escaped', () => {
