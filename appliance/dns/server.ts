@@ -52,6 +52,8 @@ export interface DnsServer {
   readonly serial: number;
   /** UDP and TCP together. The workers' are of the last time that was asked. */
   counts(): DnsCounts;
+  /** How often a worker has ended by itself, and was started again. */
+  readonly workersEnded: number;
   /** TCP connections that are open. */
   readonly connections: number;
   /** How datagrams are answered. */
@@ -147,6 +149,9 @@ export async function startDns(deps: DnsDeps, options: DnsOptions): Promise<DnsS
       for (const field of Object.keys(sum) as (keyof DnsCounts)[])
         sum[field] += desk.answerer.counters[field];
       return sum;
+    },
+    get workersEnded() {
+      return pool?.ended ?? 0;
     },
     get connections() {
       return streams.size;

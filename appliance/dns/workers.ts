@@ -20,9 +20,11 @@ export type StartWorker = (
   onGone: (reason: string) => void,
 ) => Promise<WorkerHandle>;
 
-/** A worker that ended is started again after so long; twice as long each time that it does not last. */
+/** A worker that ended is started again at once; if it does not last, after so long, and twice as long each time. */
 const AGAIN: Millis = 200;
 const AGAIN_MOST: Millis = 30_000;
+/** Having run for so long is lasting. */
+const LASTING: Millis = 30_000;
 
 export class WorkerPool {
   private readonly deps: { readonly clock: Clock; readonly log: Log; readonly authority: Authority };
@@ -54,6 +56,11 @@ export class WorkerPool {
     return sum;
   }
 
+  /** How often a worker has ended by itself. */
+  get ended(): number {
+    return [...this.members].reduce((sum, member) => sum + member.ended, 0);
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.members].map(member => member.close()));
     this.members.clear();
@@ -65,12 +72,13 @@ class Member {
   /** Of the present worker, and of those before it. */
   counts = noCounts();
   readonly before = noCounts();
+  ended = 0;
   private readonly deps: WorkerPool['deps'];
   private readonly start: StartWorker;
   private handle: WorkerHandle | undefined;
   private unsubscribe: (() => void) | undefined;
   private again: Timer | undefined;
-  private wait = AGAIN;
+  private wait: Millis = 0;
   private wanted = true;
 
   constructor(deps: WorkerPool['deps'], start: StartWorker) {
@@ -119,10 +127,12 @@ class Member {
       this.before[field] += this.counts[field];
     this.counts = noCounts();
     if (!this.wanted) return;
-    this.wait = lasted > AGAIN_MOST ? AGAIN : Math.min(AGAIN_MOST, 2 * this.wait);
-    log('error', 'dns-worker-ended', { reason, again: this.wait });
+    this.ended++;
+    if (lasted > LASTING) this.wait = 0;
+    log('error', 'dns-worker-ended', { reason, lasted, again: this.wait });
     this.again = clock.after('dns-worker', this.wait, () => {
       this.open().catch((error: unknown) => this.gone((error as Error).message, 0));
     });
+    this.wait = Math.min(AGAIN_MOST, Math.max(AGAIN, 2 * this.wait));
   }
 }

@@ -1,10 +1,9 @@
 /** The server with its workers on the real kernel, asked by dig. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DnsCell, tell } from '../support/dns-cell.ts';
-import type { LongProcess } from '../support/netns.ts';
+import { DnsCell, type ServerProcess, tell } from '../support/dns-cell.ts';
 
 let cell: DnsCell;
-let server: LongProcess;
+let server: ServerProcess;
 const dig = (...words: readonly string[]): Promise<string> => cell.dig(...words);
 const short = (...words: readonly string[]): Promise<string[]> => cell.short(...words);
 
@@ -124,7 +123,7 @@ test('a change is answered by every worker at once', async () => {
 });
 
 test('it ends when it is told to, and starts anew at the same port; without workers, too', async () => {
-  (server as LongProcess & { end: () => void }).end();
+  server.end();
   expect(await server.exited).toBe(0);
   // Nor do its threads outlive, or hold, a main thread that falls.
   const failing = await cell.start('2', '', '');

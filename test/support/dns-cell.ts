@@ -11,6 +11,9 @@ import { type LongProcess, type Namespace, Network, poll } from './netns.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
+/** It ends when its input does. */
+export type ServerProcess = LongProcess & { readonly end: () => void };
+
 export class DnsCell {
   readonly network = new Network();
   readonly appliance: Namespace;
@@ -45,7 +48,7 @@ export class DnsCell {
   }
 
   /** Starts a server with so many workers, which knows www.cell; `args` as the program has them. */
-  async start(...args: readonly string[]): Promise<LongProcess> {
+  async start(...args: readonly string[]): Promise<ServerProcess> {
     const started = this.appliance.spawn(process.execPath, [this.program, ...args]);
     await poll(
       () => started.stdout().includes('ready') || started.stderr().includes('Error'),

@@ -1,7 +1,8 @@
 /**
  * The DNS server as a program: node dns-server.mjs WORKERS TRANSFERS NOTIFY, all addresses, port 53. A line `NAME ADDRESS…` on its input is
  * what it answers from then on (with places: 10.1.0.0/16 gets the first address alone); it says `ready`, then `serial N` for each
- * line, and `counts {…}` for a line `counts`. `fail` makes it throw.
+ * line, and `counts {…}` for a line `counts`. `fail` makes it throw, `crash` the
+ * worker that was started last.
  */
 import { createInterface } from 'node:readline';
 import { isMainThread } from 'node:worker_threads';
@@ -9,6 +10,7 @@ import { dnsWorker, dnsWorkers } from '../../../appliance/commands/dns-worker.ts
 import type { RecordType } from '../../../appliance/dns/numbers.ts';
 import { startDns } from '../../../appliance/dns/server.ts';
 import type { RecordData, View } from '../../../appliance/dns/view.ts';
+import type { WorkerHandle } from '../../../appliance/dns/workers.ts';
 import { createClock } from '../../../appliance/host/clock.ts';
 import { createNet } from '../../../appliance/host/net.ts';
 import { createRandom } from '../../../appliance/host/random.ts';
@@ -16,6 +18,7 @@ import { type Address, address, parsePrefix } from '../../../sdk/wire/address.ts
 
 const names = new Map<string, readonly Address[]>([['ns1.cell', [address('10.9.0.1')]]]);
 let version = 0;
+let latest: WorkerHandle | undefined;
 
 function view(): View {
   const known = new Map([...names].map(([name, list]) => [name, [...list]]));
@@ -73,7 +76,11 @@ async function main(): Promise<void> {
       ...{ clock: createClock(), random: createRandom(), net: createNet() },
       log: (level, event, fields) => console.error(level, event, JSON.stringify(fields)),
       seconds: () => Math.floor(Date.now() / 1000),
-      startWorker: dnsWorkers(new URL(import.meta.url), options),
+      async startWorker(onMessage, onGone) {
+        latest = await dnsWorkers(new URL(import.meta.url), options)(onMessage, onGone);
+        console.log('worker started');
+        return latest;
+      },
     },
     {
       ...{ ...options, workers: Number(workers), zones: ['cell'] },
@@ -87,6 +94,11 @@ async function main(): Promise<void> {
     .on('line', line => {
       if (line === 'counts') {
         console.log(`counts ${JSON.stringify(server.counts())}`);
+        return;
+      }
+      if (line === 'crash') {
+        latest?.post({ kind: 'update', update: undefined as never });
+        console.log('told one');
         return;
       }
       if (line === 'fail')

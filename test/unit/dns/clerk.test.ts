@@ -124,8 +124,19 @@ test('a worker that ends is started again, told everything, and its counts are n
   expect(started[1]!.posted[0]?.kind).toBe('update');
   expect(pool.counts().answered).toBe(5);
   expect(log.of('dns-worker-ended')).toHaveLength(1);
-  await pool.close();
-  started[1]!.gone('closed');
-  await clock.advance(100_000);
+  // One that does not last is not started in a loop; one that did is started at once.
+  started[1]!.gone('again');
+  expect(pool.ended).toBe(2);
+  await clock.advance(199);
   expect(started).toHaveLength(2);
+  await clock.advance(1);
+  expect(started).toHaveLength(3);
+  await clock.advance(40_000);
+  started[2]!.gone('after long');
+  await clock.advance(1);
+  expect(started).toHaveLength(4);
+  await pool.close();
+  started[3]!.gone('closed');
+  await clock.advance(100_000);
+  expect([started.length, pool.ended]).toEqual([4, 0]);
 });
