@@ -7,13 +7,15 @@
  * servers register) the turns of a few ms share one hand-out, since each costs the drivers a transaction; a loss never waits for it,
  * nor what a driver has reached.
  */
+import type { Address } from '../sdk/wire/address.ts';
 import { type Derived, type DesiredConfig, derive } from './desired/derive.ts';
 import type { Clock, Millis, Timer } from './host/ports.ts';
 import type { RegistryConfig } from './registry/config.ts';
 import type { Decision } from './registry/decision.ts';
 import type { Event } from './registry/events.ts';
-import { conclude, take } from './registry/reduce.ts';
+import { leave, take } from './registry/reduce.ts';
 import type { State } from './registry/state.ts';
+import { tell } from './registry/tell.ts';
 import { emptyState } from './registry/update.ts';
 
 /** Events since the last hand-out that make a crowd, and how far apart hand-outs are then, unless nothing comes for QUIET. */
@@ -25,6 +27,12 @@ const QUIET: Millis = 1;
  * else has come in the turn saves nothing then, and the drivers can begin.
  */
 const MUCH = 50;
+/**
+ * With so many VIPs touched, servers are told when no more have been for CALM, or after PATIENCE: clients wait for the drivers, servers only
+ * for news of it, and one message of hundreds of services costs less than many.
+ */
+const CALM: Millis = 8;
+const PATIENCE: Millis = 40;
 
 export interface Rules {
   readonly registry: RegistryConfig;
@@ -62,6 +70,10 @@ export function createLoop(options: {
   let atOnce = false;
   let handing = false;
   let handedOut = Number.NEGATIVE_INFINITY;
+  /** VIPs whose servers there may be something to tell, since when, and the timer that does. */
+  const untold = new Set<Address>();
+  let untoldSince: Millis | undefined;
+  let telling: Timer | undefined;
   const waiting: Event[] = [];
   let busy = false;
 
@@ -102,9 +114,32 @@ export function createLoop(options: {
   };
 
   const concludeAll = (): void => {
-    const step = conclude(concluded, state);
-    state = step.state;
+    if (state === concluded) return;
+    const left = leave(concluded, state);
+    state = left.state;
     concluded = state;
+    for (const decision of left.decisions) onDecision(decision);
+    for (const vip of left.touched) untold.add(vip);
+    const now = clock.now();
+    untoldSince ??= now;
+    telling?.cancel();
+    telling = undefined;
+    const wait = Math.min(CALM, untoldSince + PATIENCE - now);
+    if (untold.size < MUCH || wait <= 0) tellAll();
+    else
+      telling = clock.after('tell', wait, () => {
+        tellAll();
+        if (state !== derived.state) turn ??= clock.after('derive', 0, endTurn);
+      });
+  };
+
+  const tellAll = (): void => {
+    const step = tell(state, untold);
+    untold.clear();
+    untoldSince = undefined;
+    // Nobody leaves because of what servers were told.
+    if (concluded === state) concluded = step.state;
+    state = step.state;
     for (const decision of step.decisions) onDecision(decision);
   };
 

@@ -24,6 +24,8 @@ const LONG_BATCH = { routes: 16_384, others: 2048 } as const;
  * comes alone is carried out sooner than a thread is heard of.
  */
 const CALM = 50;
+/** Requests of each() in one send: the answers to all of them must fit into the socket. */
+const REQUESTS = 64;
 const EINTR = 4;
 const EAGAIN = 11;
 const ENOBUFS = 105;
@@ -45,6 +47,11 @@ export interface Netlink {
    * pieces of a long dump the event loop runs. Rejects with what the kernel said.
    */
   request(message: Uint8Array, onMessage?: OnMessage): Promise<void>;
+  /**
+   * Sends requests of which the kernel carries out each by itself, with their headers and the flag ACK, on another thread. Gives the errno of
+   * each, 0 when it is done, -1 when it was not sent or not answered.
+   */
+  each(messages: readonly Uint8Array[]): Promise<readonly number[]>;
   close(): void;
 }
 
@@ -78,7 +85,7 @@ export function openNetlink(protocol: number, slow = false): Netlink {
   option(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
   // One page per recv is what the kernel fills at the least; 64 KiB lets a dump come in few calls.
   const buffer = Buffer.alloc(65_536);
-  let queue: Promise<unknown> = Promise.resolve();
+  let under: Promise<unknown> | undefined;
   const isRoutes = protocol === NETLINK_ROUTE;
   const longBatch = isRoutes ? LONG_BATCH.routes : LONG_BATCH.others;
   let open = true;
@@ -124,17 +131,47 @@ export function openNetlink(protocol: number, slow = false): Netlink {
     }
     return 'netlink: the kernel did not answer';
   };
+  const carryOut = async (messages: readonly Uint8Array[]): Promise<readonly number[]> => {
+    const errors = messages.map(() => -1);
+    const bytes = Buffer.concat(messages);
+    let at = 0;
+    for (const [index, message] of messages.entries()) {
+      bytes.writeUInt32LE(index, at + 8);
+      at += message.length;
+    }
+    if (!open || (await elsewhere(send, fd, bytes, bytes.length, 0)) < 0) return errors;
+    // All of it was done, and answered, within the send.
+    for (let left = messages.length; left > 0 && open; ) {
+      const length = recv(fd, buffer, buffer.length, MSG_DONTWAIT);
+      if (length < 0 && koffi.errno() !== EINTR) break;
+      for (const { sequence, errno } of acknowledgements(buffer.subarray(0, Math.max(0, length)))) {
+        errors[sequence] = errno;
+        left--;
+      }
+    }
+    return errors;
+  };
+  /** One after the other. With none under way it is sent before this returns: what the caller does next may take milliseconds. */
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const done = under === undefined ? run() : under.then(run);
+    const over = done
+      .catch(() => {})
+      .then(() => {
+        if (under === over) under = undefined;
+      });
+    under = over;
+    return done;
+  };
   return {
-    batch(bytes, last) {
-      const done = queue.then(() => commit(bytes, last));
-      queue = done.catch(() => {});
-      return done;
-    },
-    request(message, onMessage) {
-      const done = queue.then(() => exchange(message, onMessage));
-      queue = done.catch(() => {});
-      return done;
-    },
+    batch: (bytes, last) => inTurn(() => commit(bytes, last)),
+    request: (message, onMessage) => inTurn(() => exchange(message, onMessage)),
+    each: messages =>
+      inTurn(async () => {
+        const errors: number[] = [];
+        for (let at = 0; at < messages.length; at += REQUESTS)
+          errors.push(...(await carryOut(messages.slice(at, at + REQUESTS))));
+        return errors;
+      }),
     close() {
       if (open) close(fd);
       open = false;
@@ -266,6 +303,7 @@ export interface MarkedSender {
 
 export const NETLINK_NETFILTER = 12;
 export const NETLINK_ROUTE = 0;
+export const NETLINK_GENERIC = 16;
 
 /** Opens raw sockets of both families. Throws without CAP_NET_RAW (and CAP_NET_ADMIN for the mark). */
 export function openMarkedSender(mark: number): MarkedSender {

@@ -29,11 +29,16 @@ export function reduce(state: State, config: RegistryConfig, event: Event, now: 
  * servers are told.
  */
 export function conclude(before: State, state: State): Step {
-  if (state === before) return { state, decisions: [] };
+  const left = leave(before, state);
+  const told = tell(left.state, left.touched);
+  return { state: told.state, decisions: together(left.decisions, told.decisions) };
+}
+
+/** The first half of `conclude`: who has withdrawn leaves. `touched`: VIPs whose servers there may be something to tell (`tell`). */
+export function leave(before: State, state: State): Step & { readonly touched: ReadonlySet<Address> } {
   const vips = touched(before, state);
   const left = leaveVips(state, vips);
-  const told = tell(left.state, left.state === state ? vips : touched(before, left.state));
-  return { state: told.state, decisions: together(left.decisions, told.decisions) };
+  return { ...left, touched: left.state === state ? vips : touched(before, left.state) };
 }
 
 /** What an event changes by itself; `conclude` is to follow, before anything is derived of it. */

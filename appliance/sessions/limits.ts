@@ -22,6 +22,8 @@ export interface SessionLimits {
   readonly pendingBytes: number;
   /** Messages of one session that are handled before others get their turn. */
   readonly slice: number;
+  /** Reports of services, by all sessions together, after which the event loop looks at everything else before the next is handled. */
+  readonly reports: number;
 }
 
 export interface Rate {
@@ -41,6 +43,7 @@ export const SESSION_LIMITS: SessionLimits = {
   mistakes: 16,
   pendingBytes: 256 * 1024,
   slice: 32,
+  reports: 100,
 };
 
 /** A token bucket: full at the start, refilled by time, never beyond its burst. */

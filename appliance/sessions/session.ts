@@ -35,6 +35,10 @@ export interface SessionOwner {
   passServices(messages: readonly ServiceRegistration[]): void;
   /** There is more to read than a slice: call `work` when the others had their turn. */
   queue(): void;
+  /** Reports of so many services are handled. */
+  reported(count: number): void;
+  /** Enough was handled in this turn of the event loop: what else is there to read is for `queue`. */
+  readonly turnIsOver: boolean;
   /** A request was refused, or the session as a whole; the registry's refusals have been logged where they were decided. */
   refused(code: RefusalCode, sentence: string, by: 'session' | 'registry'): void;
   heartbeat(direction: 'sent' | 'heard'): void;
@@ -91,7 +95,9 @@ export class Session implements StreamHandlers, HeartbeatOwner {
     }
     this.heartbeats.heard(now);
     this.parser.feed(bytes);
-    if (!this.queued) this.work();
+    if (this.queued) return;
+    if (this.owner.turnIsOver) this.yield();
+    else this.work();
   }
 
   onClose(error?: string): void {
@@ -107,12 +113,9 @@ export class Session implements StreamHandlers, HeartbeatOwner {
     let completed = false;
     this.queued = false;
     for (let left = this.owner.limits.slice; !this.isOver; left--) {
-      if (left === 0) {
+      if (left === 0 || this.owner.turnIsOver) {
         this.passGathered();
-        if (this.isOver) return;
-        this.queued = true;
-        this.stream.pause();
-        this.owner.queue();
+        if (!this.isOver) this.yield();
         return;
       }
       const message = this.next();
@@ -185,6 +188,13 @@ export class Session implements StreamHandlers, HeartbeatOwner {
     else this.drop(reason);
   }
 
+  /** Reads no more until the others had their turn. */
+  private yield(): void {
+    this.queued = true;
+    this.stream.pause();
+    this.owner.queue();
+  }
+
   private next(): RegistrationMessage | 'none' | 'refused' {
     try {
       return this.parser.next() ?? 'none';
@@ -224,6 +234,7 @@ export class Session implements StreamHandlers, HeartbeatOwner {
         this.wish = message.heartbeat;
       }
       if ('transaction' in message) this.outstanding.add(message.transaction);
+      if (message.type === 'report') this.owner.reported(message.reports.length);
       if (message.type !== 'register-service') this.owner.pass(message);
       else if (this.gathered === undefined) this.gathered = [message];
       else this.gathered.push(message);

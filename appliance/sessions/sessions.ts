@@ -94,6 +94,8 @@ class SessionTable implements Sessions {
   private readonly streams = new Set<Stream>();
   private listeners: readonly Listener[] = [];
   private waiting: Session[] = [];
+  /** Services that were reported on in this turn of the event loop. */
+  private reports = 0;
   private unsent: Session[] = [];
   private lastId = 0;
   private stopping = false;
@@ -271,9 +273,27 @@ class SessionTable implements Sessions {
   private nextTurn(): void {
     this.deps.clock.after('session-slices', 0, () => {
       const turn = this.waiting.splice(0, TURN);
+      let at = 0;
+      while (at < turn.length && !this.turnIsOver) turn[at++]!.work();
+      this.waiting.unshift(...turn.slice(at));
       if (this.waiting.length > 0) this.nextTurn();
-      for (const session of turn) session.work();
     });
+  }
+
+  reported(count: number): void {
+    if (this.reports === 0)
+      this.deps.clock.after('session-turn', 0, () => {
+        this.reports = 0;
+      });
+    this.reports += count;
+  }
+
+  /**
+   * Each report of a hundred services sets drivers to work. Were all that came at once handled in one turn, the drivers would be heard of
+   * only after the last, and the network learn of the first route that late.
+   */
+  get turnIsOver(): boolean {
+    return this.reports >= this.limits.reports;
   }
 }
 
@@ -344,6 +364,14 @@ class Entry implements SessionOwner, StreamHandlers {
 
   queue(): void {
     this.table.queue(this.session);
+  }
+
+  reported(count: number): void {
+    this.table.reported(count);
+  }
+
+  get turnIsOver(): boolean {
+    return this.table.turnIsOver;
   }
 
   refused(code: RefusalCode, sentence: string, by: 'session' | 'registry'): void {

@@ -2,22 +2,47 @@
 import { expect, test } from 'vitest';
 import type { Derived } from '../../../appliance/desired/derive.ts';
 import { createLoop } from '../../../appliance/loop.ts';
+import { toInteger } from '../../../appliance/registry/pool.ts';
+import { Table } from '../../../appliance/registry/table.ts';
 import { address } from '../../../sdk/wire/address.ts';
 import type { ServerMessage } from '../../../sdk/wire/messages.ts';
 import { ANYTHING, check, registryConfig, serverId, service, sessionOf } from '../../support/registry.ts';
 import { VirtualClock } from '../../support/virtual.ts';
 
+const registerOf = (number: number): ServerMessage => ({
+  type: 'register',
+  transaction: 1,
+  versions: [1, 1],
+  server: serverId(number),
+  name: `server${number}`,
+  addresses: [address('10.1.0.1')],
+  epoch: 1,
+  heartbeat: 0,
+  leases: [],
+  certificates: [],
+  software: 'test',
+});
+
 function rig(during: () => void = () => {}) {
   const clock = new VirtualClock();
   const handedOut: Derived[] = [];
   const decided: string[] = [];
+  let told = 0;
   const loop = createLoop({
     rules: {
-      registry: registryConfig({ limits: { servers: 1000, servicesPerServer: 64, leasesPerServer: 64 } }),
+      registry: registryConfig({
+        limits: { servers: 1000, servicesPerServer: 64, leasesPerServer: 64 },
+        pools: [
+          { family: 4, first: toInteger(address('10.255.0.0')), last: toInteger(address('10.255.15.255')) },
+        ],
+      }),
       desired: { metric: () => 20 },
     },
     clock,
-    onDecision: ({ kind }) => void decided.push(kind),
+    onDecision({ kind, reason }) {
+      decided.push(kind);
+      if (reason.code === 'told-up') told++;
+    },
     onDerived(derived) {
       handedOut.push(derived);
       during();
@@ -29,21 +54,35 @@ function rig(during: () => void = () => {}) {
       session: sessionOf(number),
       claims: ANYTHING,
       peer: address('10.1.0.1'),
-      message: {
-        type: 'register',
-        transaction: 1,
-        versions: [1, 1],
-        server: serverId(number),
-        name: `server${number}`,
-        addresses: [address('10.1.0.1')],
-        epoch: 1,
-        heartbeat: 0,
-        leases: [],
-        software: 'test',
-      } satisfies ServerMessage,
+      message: registerOf(number),
     });
   const crowd = (first: number): void => {
     for (let number = first; number < first + 10; number++) register(number);
+  };
+  /** Brings up so many services, each at a VIP of its own, and has the drivers reach them. */
+  const serve = (first: number, count: number): void => {
+    const session = sessionOf(1000 + first);
+    const say = (message: object): void =>
+      loop.dispatch({
+        ...{ type: 'message', session, claims: ANYTHING, peer: address('10.1.0.1') },
+        message: { transaction: 1, ...message } as never,
+      });
+    say(registerOf(1000 + first));
+    for (let at = first; at < first + count; at++) {
+      const vip = address(`10.255.${at >> 8}.${at & 255}`);
+      say({ type: 'lease-request', vip, family: 4, shared: false, service: '' });
+      say({
+        type: 'register-service',
+        service: service(vip, { id: at + 1, check: check({ kind: 'none' }) }),
+      });
+    }
+    loop.settle();
+    const wanted = [...loop.derived.wanted.dataplane.farms.entries()];
+    const farms = Table.from(wanted.map(([key, { members }]) => [key, members.length] as const));
+    loop.dispatch({ type: 'reached', farms });
+    loop.settle();
+    loop.dispatch({ type: 'reached', routes: loop.derived.wanted.routing.routes });
+    loop.settle();
   };
   const lose = (number: number): void =>
     loop.dispatch({
@@ -51,7 +90,7 @@ function rig(during: () => void = () => {}) {
       session: sessionOf(number),
       reason: { code: 'closed', sentence: 'closed' },
     });
-  return { clock, loop, handedOut, decided, register, crowd, lose };
+  return { clock, loop, handedOut, decided, register, crowd, serve, lose, told: () => told };
 }
 
 test('an event is decided at once and handed out in its turn', () => {
@@ -144,4 +183,23 @@ test('an event that changes much is handed out at once; what comes of it, not fr
   clock.advanceSync(100);
   expect(handedOut.length).toBe(before + 2);
   expect(loop.derived.state).toBe(loop.state);
+});
+
+test('servers of a crowd of VIPs are told together, when no more have come for a while or after 40 ms; a few at once', () => {
+  const { clock, loop, told, serve } = rig();
+  serve(0, 60);
+  expect(told()).toBe(0);
+  clock.advanceSync(8);
+  expect(told()).toBe(60);
+  let waited = 0;
+  for (let next = 60; told() === 60; next += 60, waited += 5) {
+    serve(next, 60);
+    clock.advanceSync(5);
+  }
+  expect(waited).toBe(40);
+  clock.advanceSync(40);
+  const before = told();
+  serve(900, 1);
+  expect(told()).toBe(before + 1);
+  expect(loop.state).toBe(loop.derived.state);
 });

@@ -37,6 +37,8 @@ function rig(slice: number) {
     },
     passServices: messages => void calls.push(`services ${messages.length}`),
     queue: () => void calls.push('queue'),
+    reported: () => {},
+    turnIsOver: false,
     refused: code => void calls.push(`refused ${code}`),
     heartbeat() {},
     unsent: () => void calls.push('unsent'),
