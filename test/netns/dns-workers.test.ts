@@ -1,14 +1,19 @@
 /** Threads that answer: each has every change, and one that falls is replaced while the others go on. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DnsCell, type ServerProcess, tell } from '../support/dns-cell.ts';
 import { poll } from '../support/netns.ts';
 
 let cell: DnsCell;
+/** Of the test that runs. */
 let server: ServerProcess;
 
 beforeAll(async () => {
   cell = new DnsCell();
   await cell.build();
+});
+afterEach(async () => {
+  server.end();
+  await server.exited;
 });
 afterAll(() => cell.dispose());
 
@@ -87,8 +92,6 @@ test('of two, one falls: the other answers all, and soon there are two again', a
 });
 
 test('the only one falls: it is back at once', async () => {
-  server.end();
-  await server.exited;
   server = await cell.start('1');
   await tell(server, 'www.cell 10.0.0.1');
   const seen = await watch(10, async () => {
@@ -100,4 +103,21 @@ test('the only one falls: it is back at once', async () => {
   expect(seen.filter(({ longest }) => longest > 5000)).toEqual([]);
   expect(new Set(seen.map(({ last }) => last))).toEqual(new Set(['10.0.0.1']));
   expect((await cell.short('+tcp', 'www.cell'))[0]).toBe('10.0.0.1');
+});
+
+test('it ends when it is told to, and starts anew at the same port; without workers, too', async () => {
+  server = await cell.start('2');
+  server.end();
+  expect(await server.exited).toBe(0);
+  // Nor do its threads outlive, or hold, a main thread that falls.
+  const failing = await cell.start('2', '', '');
+  failing.write('fail\n');
+  const waited = new Promise(resolve => setTimeout(resolve, 10_000, 'it stayed'));
+  expect(await Promise.race([failing.exited, waited])).toBe(1);
+  server = await cell.start('0', '', '');
+  expect(server.stdout()).toContain('ready plain');
+  expect(await cell.short('www.cell')).toEqual(['10.0.0.1', '10.0.0.2']);
+  // Of several addresses Node's sockets answer from the one that the kernel prefers: of IPv6 here not fd09::1.
+  const { stdout } = await cell.appliance.run('dig', ['@::1', '+short', '+tries=1', 'www.cell']);
+  expect(stdout.trim().split('\n')).toEqual(['10.0.0.1', '10.0.0.2']);
 });
