@@ -29,6 +29,18 @@ const COMMANDS = {
     'make and look at the mission’s authority and certificates',
     async () => (await import('./commands/pki.ts')).pki,
   ],
+  update: [
+    'put another image in the slot that does not run, and start it',
+    async () => (await import('./commands/update.ts')).update,
+  ],
+  box: [
+    'an appliance made from an image: its slots, its configuration, its console',
+    async () => (await import('./commands/box.ts')).box,
+  ],
+  'tech-support': [
+    'everything that is needed to help, with all secrets taken out, in one file',
+    async () => (await import('./commands/tech-support.ts')).techSupport,
+  ],
   completion: [
     'print the Tab completion for bash',
     async () => (await import('./commands/completion.ts')).completion,

@@ -16,6 +16,9 @@ export const OPTIONS = {
   show: { json: flag, socket: text, watch: text, follow: flag, help: flag },
   gslb: { client: text, json: flag, socket: text, help: flag },
   'check-config': { help: flag },
+  update: { check: flag, 'no-reboot': flag, 'allow-downgrade': flag, help: flag },
+  box: { json: flag, apply: flag, console: flag, wait: text, help: flag },
+  'tech-support': { output: text, config: text, socket: text, help: flag },
   completion: { help: flag },
 } as const;
 

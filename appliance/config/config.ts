@@ -58,8 +58,26 @@ export interface GslbConfig {
   readonly rate: number;
 }
 
+/** How a port of an appliance gets its addresses. */
+export interface BoxLink {
+  readonly dhcp: boolean;
+  /** With their prefix lengths. */
+  readonly addresses: readonly string[];
+  readonly gateway?: Address;
+}
+
+/** What an appliance that was started from an image sets up besides. */
+export interface BoxConfig {
+  /** Name or hardware address of the port to the rest of the network. */
+  readonly wan?: string;
+  readonly links: Readonly<Record<string, BoxLink>>;
+  readonly ssh: { readonly keys: readonly string[]; readonly from: readonly Prefix[] };
+}
+
 export interface Config {
   readonly name: string;
+  /** It has no pools: a GSLB and no manager, so nothing registers with it, and it forwards and routes nothing. */
+  readonly alone: boolean;
   readonly state: string;
   readonly listen: readonly Endpoint[];
   readonly tls:
@@ -128,5 +146,6 @@ export interface Config {
   readonly links: readonly { readonly interface: string; readonly rate: number }[];
   readonly gslb: GslbConfig | undefined;
   readonly operator: { readonly socket: string; readonly http: Endpoint | undefined };
+  readonly box: BoxConfig | undefined;
   readonly stop: 'withdraw' | 'leave';
 }

@@ -4,7 +4,7 @@
 import { parseAddress, parsePrefix } from '../../sdk/wire/address.ts';
 import type { PoolRange } from '../registry/config.ts';
 import schema from './bivouac.schema.json' with { type: 'json' };
-import type { Config, DhcpCell, GslbConfig } from './config.ts';
+import type { BoxConfig, Config, DhcpCell, GslbConfig } from './config.ts';
 import type { Fault } from './faults.ts';
 import { parseEndpoint, parsePool, parseRange4 } from './pools.ts';
 import { createReader, tlsFaults } from './schema.ts';
@@ -32,6 +32,19 @@ const read = createReader<Raw>(schema, {
     takes: text => parsePrefix(text) !== undefined,
     sentence: text => `'${text}' is no prefix: write 10.1.0.0/16`,
   },
+  interfaceAddress: {
+    takes: text => {
+      const [address = '', length = '', ...rest] = text.split('/');
+      const most = parseAddress(address)?.includes('.') === true ? 32 : 128;
+      return (
+        rest.length === 0 &&
+        parseAddress(address) !== undefined &&
+        /^\d{1,3}$/.test(length) &&
+        Number(length) <= most
+      );
+    },
+    sentence: text => `'${text}' is no address with a prefix length: write 10.1.0.1/24`,
+  },
   ipv4: { takes: text => parseAddress(text)?.includes('.') === true, sentence: noAddress },
 });
 
@@ -44,6 +57,8 @@ export function loadConfig(
   const { raw, at } = found;
   const mend = 'make certificates with `bivouac pki`, or say "plain": true to let anyone register';
   const faults = tlsFaults(raw, mend).map(({ path, sentence }) => at(path, sentence));
+  if (raw.pools === undefined && raw.gslb === undefined)
+    faults.push(at('', "'pools' is missing: from them servers get their VIPs; only a GSLB can do without"));
   if (raw.damping.reuse >= raw.damping.suppress)
     faults.push(at('/damping', "'reuse' must be below 'suppress'"));
   for (const [index, { interface: name }] of raw.dhcp.entries()) {
@@ -57,6 +72,7 @@ export function loadConfig(
 }
 
 type Written =
+  | 'alone'
   | 'listen'
   | 'pools'
   | 'dhcp'
@@ -67,10 +83,11 @@ type Written =
   | 'operator'
   | 'tls'
   | 'routing'
-  | 'gslb';
+  | 'gslb'
+  | 'box';
 type Raw = Omit<Config, Written> & {
   listen: string[];
-  pools: string[];
+  pools?: string[];
   static: { vip: string; holder?: string }[];
   damping: NonNullable<Config['damping']> & { enabled: boolean };
   dhcp: (Omit<DhcpCell, 'range'> & { range: string })[];
@@ -82,6 +99,7 @@ type Raw = Omit<Config, Written> & {
   };
   operator: { socket: string; http: false | string };
   tls?: NonNullable<Config['tls']>;
+  box?: Omit<BoxConfig, 'ssh'> & { ssh: { keys: string[]; from: string[] } };
   gslb?: Omit<GslbConfig, 'addresses' | 'notify' | 'transfers' | 'nameServers'> & {
     addresses: string[];
     notify: string[];
@@ -92,16 +110,20 @@ type Raw = Omit<Config, Written> & {
 };
 
 function finish(raw: Raw): Config {
+  const alone = raw.pools === undefined;
   return {
     ...raw,
+    alone,
+    ...(alone && { dataplane: { driver: 'none' } }),
     listen: raw.listen.map(text => parseEndpoint(text)!),
-    pools: raw.pools.map(poolOf),
+    pools: (raw.pools ?? []).map(poolOf),
     static: raw.static.map(({ vip, holder }) => ({ vip: parseAddress(vip)!, holder })),
     damping: raw.damping.enabled ? raw.damping : undefined,
     dhcp: raw.dhcp.map(cell => ({ ...cell, range: parseRange4(cell.range)! })),
     roaming: { ...raw.roaming, vips: raw.roaming.vips.map(poolOf) },
     notices: {
       ...raw.notices,
+      interfaces: hearsAll(raw) ? ['*'] : raw.notices.interfaces,
       peers: raw.notices.peers.map(text => parseEndpoint(text)!),
       addresses: raw.notices.addresses.map(text => parseAddress(text)!),
       groups: raw.notices.groups.map(text => parseAddress(text)!),
@@ -123,9 +145,17 @@ function finish(raw: Raw): Config {
         ]),
       ),
     },
-    routing: { ...raw.routing, password: raw.routing.password },
+    routing: { ...raw.routing, ...(alone && { driver: 'none' }), password: raw.routing.password },
+    box: raw.box && {
+      ...raw.box,
+      ssh: { keys: raw.box.ssh.keys, from: raw.box.ssh.from.map(text => parsePrefix(text)!) },
+    },
   };
 }
+
+/** Without pools, and without a word of where, a GSLB listens wherever it can. */
+const hearsAll = ({ pools, notices }: Raw): boolean =>
+  pools === undefined && notices.interfaces.length === 0 && notices.peers.length === 0;
 
 /** A pool that the schema's format has let through. */
 const poolOf = (text: string): PoolRange => parsePool(text) as PoolRange;

@@ -45,6 +45,7 @@ const MAY: Record<string, readonly string[]> = {
     'appliance/pki',
     'ports',
   ],
+  'appliance/box': ['appliance/config', 'appliance/operator', 'ports'],
   'appliance/agent': ['sdk', 'ports', 'appliance/config', 'ajv'],
   'appliance/host': ['sdk', 'appliance/registry', 'ports', 'node:', 'cap', 'raw-socket', 'koffi', 'conf'],
 };
