@@ -18,7 +18,7 @@ import { Poller } from './gslb/poller.ts';
 import { decisionRows, explainRows, linkRows, overrideRows, rttRows, siteRows } from './gslb/rows.ts';
 import { emptyTopology, readTopology, type Topology } from './gslb/topology.ts';
 import { DEFAULT_LIMITS } from './gslb/view.ts';
-import type { Clock, DatagramSocket, Log, Net, Random, Signer, Store, Verify } from './host/ports.ts';
+import type { Clock, DatagramSocket, Links, Log, Net, Random, Signer, Store, Verify } from './host/ports.ts';
 import type { Heard } from './notices/heard.ts';
 import type { GslbSight, Row } from './operator/views.ts';
 import type { Trust } from './pki/trust.ts';
@@ -30,6 +30,7 @@ export interface GslbRoleOptions {
     readonly clock: Clock;
     readonly random: Random;
     readonly net: Net;
+    readonly links: Pick<Links, 'list'>;
     readonly log: Log;
     readonly verify: Verify;
     /** Seconds of the wall clock; absent: DNS serial numbers count from the start of this process. */
@@ -84,7 +85,7 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
   let waiting: DnsView | undefined;
   const gslb = new Gslb({
     ...{ clock, log, topology, policies: policiesOf(config.gslb), zones: zonesOf(config.gslb) },
-    ...{ here: config.gslb.site, limits: DEFAULT_LIMITS, fixed: fixedOf(config.gslb) },
+    ...{ here: config.gslb.site, limits: DEFAULT_LIMITS, fixed: fixedOf(config, host.links) },
     overrides,
     publish(view, changed) {
       if (dns === undefined) waiting = view;
@@ -232,14 +233,19 @@ const zonesOf = ({ zones, nameServers }: GslbConfig): readonly Zone[] =>
   });
 
 /** What is configured of names in the zones; others are not answered. */
-function fixedOf({ nameServers, aliases, texts, zones }: GslbConfig): Fixed {
+function fixedOf(config: GslbRoleOptions['config'], links: Pick<Links, 'list'>): Fixed {
+  const { nameServers, aliases, texts, zones } = config.gslb;
+  const own =
+    Object.keys(nameServers).length > 0
+      ? {}
+      : Object.fromEntries(zones.map(apex => [`ns1.${apex}`, addressesOf(config, links)]));
   const within = <T>(names: Readonly<Record<string, T>>): ReadonlyMap<string, T> =>
     new Map(
       Object.entries(names).filter(([name]) =>
         zones.some(apex => name === apex || name.endsWith(`.${apex}`)),
       ),
     );
-  return { addresses: within(nameServers), aliases: within(aliases), texts: within(texts) };
+  return { addresses: within({ ...own, ...nameServers }), aliases: within(aliases), texts: within(texts) };
 }
 
 const dnsSettings = ({ name, gslb }: GslbRoleOptions['config'], random: Random) => ({
@@ -250,6 +256,23 @@ const dnsSettings = ({ name, gslb }: GslbRoleOptions['config'], random: Random) 
   nsid: new TextEncoder().encode(name).subarray(0, 64),
   amplification: 2,
 });
+
+/** Where this name server is reached, when nobody has said so. */
+function addressesOf(
+  { gslb, notices }: GslbRoleOptions['config'],
+  links: Pick<Links, 'list'>,
+): readonly Address[] {
+  const bound = gslb.addresses.filter(one => one !== ANY[4] && one !== ANY[6]);
+  const found = links
+    .list()
+    .filter(({ name }) => name !== 'lo')
+    .flatMap(({ addresses }) => addresses.map(({ address }) => address));
+  const all = bound.length > 0 ? bound : notices.addresses.length > 0 ? notices.addresses : found;
+  return all.filter(one => !/^(fe[89ab]|169\.254\.|127\.|::1$)/.test(one)).slice(0, MOST_ADDRESSES);
+}
+
+/** Of a name server whose addresses nobody has said. */
+const MOST_ADDRESSES = 4;
 
 /** Where the manager of this process is, for the topology. */
 const ownAddresses = ({ notices, listen }: Config): readonly Address[] =>

@@ -152,7 +152,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     onProblems: problems => watch.note('routing', problems),
   });
   const scouts = createScouts({
-    ...{ host, signer, links: config.links },
+    ...{ host, signer, links: config.links, probes: !config.alone },
     trust: () => mission.trust,
     certificate: () => mission.certificate,
     state: () => loop.state,
@@ -269,7 +269,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
   await routing.settled();
   loop.settle();
   await mission.open();
-  await sessions.listen();
+  if (!config.alone) await sessions.listen();
   listening = true;
 
   let ticking = true;

@@ -30,6 +30,8 @@ export interface ScoutsOptions {
   readonly trust: () => Trust | undefined;
   readonly certificate: () => Uint8Array | undefined;
   readonly links: readonly WatchedLink[];
+  /** Whether ways to others are measured: not where nobody asks for them. */
+  readonly probes: boolean;
   readonly state: () => State;
   readonly offers: () => Table<string, Offer>;
 }
@@ -52,6 +54,7 @@ export function createScouts({
   trust,
   certificate,
   links,
+  probes,
   state,
   offers,
 }: ScoutsOptions): Scouts {
@@ -96,7 +99,7 @@ export function createScouts({
     },
     heard(event) {
       if (event.type === 'peer-gone') prober.forget(event.manager);
-      else if (event.type === 'heard') {
+      else if (event.type === 'heard' && probes) {
         const target = { addresses: event.addresses, port: event.anycastPort };
         if (event.offers.length > 0 || prober.wants(event.manager)) prober.want(event.manager, target);
       }

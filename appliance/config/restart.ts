@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 const FIXED = [
   ...[
     'name',
+    'alone',
     'state',
     'listen',
     'plain',

@@ -16,6 +16,8 @@ export interface Carrier {
 /** A burst of a thousand notices fits while the loop is busy with something else. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
 const ANY = { 4: '0.0.0.0' as Address, 6: '::' as Address };
+/** Hears on all interfaces, and says nothing on any. */
+const EVERYWHERE = '*';
 /** An interface that is not there, or has no address yet, is looked for again. */
 const RETRY: Millis = 2000;
 
@@ -26,6 +28,7 @@ export async function openCarrier(
 ): Promise<Carrier> {
   const { port, interfaces, peers, ttl } = config;
   const groups = interfaces.length > 0 ? config.groups : [];
+  const everywhere = interfaces.includes(EVERYWHERE);
   const said = new Set<string>();
   const complain = (error: string): void => {
     if (said.has(error) || said.size > MOST_SAID) return;
@@ -39,7 +42,10 @@ export async function openCarrier(
   const receivers = new Map<4 | 6, DatagramSocket>();
   for (const family of families) {
     const here = groups.filter(group => familyOf(group) === family);
-    const at = { address: ANY[family], port, groups: here, interfaces, receiveBuffer: RECEIVE_BUFFER };
+    const at = {
+      ...{ address: ANY[family], port, groups: here, receiveBuffer: RECEIVE_BUFFER },
+      ...(!everywhere && { interfaces }),
+    };
     try {
       receivers.set(family, await net.datagram(at, onDatagram, complain));
     } catch (error) {
@@ -65,7 +71,7 @@ export async function openCarrier(
       });
     }
   };
-  for (const name of interfaces) {
+  for (const name of interfaces.filter(one => one !== EVERYWHERE)) {
     const before = speakers.length;
     await Promise.all(groups.map(group => openSpeaker(group, name)));
     if (groups.length > 0 && speakers.length === before)

@@ -5,7 +5,7 @@
  *                                        ├── 10.1.0.3 GSLB
  *                                        └── 10.1.0.11 … servers
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Daemon, DaemonCell, PROGRAM, Server } from '../support/daemon.ts';
@@ -67,8 +67,8 @@ beforeAll(async () => {
 afterAll(() => cell.dispose());
 
 /** What a resolver at the GSLB itself is answered: addresses, or the code of the error. */
-async function dig(name: string, type = 'A'): Promise<string> {
-  const script = `const r = new (require('dns').promises.Resolver)({ timeout: 500, tries: 2 }); r.setServers(['10.1.0.3']); r.resolve('${name}', '${type}').then(x => console.log(JSON.stringify(x)), e => console.log(e.code))`;
+async function dig(name: string, type = 'A', server = '10.1.0.3'): Promise<string> {
+  const script = `const r = new (require('dns').promises.Resolver)({ timeout: 500, tries: 2 }); r.setServers(['${server}']); r.resolve('${name}', '${type}').then(x => console.log(JSON.stringify(x)), e => console.log(e.code))`;
   return (await hq.run(process.execPath, ['-e', script])).stdout.trim();
 }
 
@@ -134,6 +134,54 @@ test('who knows no anycast address asks the GSLB, and then the manager that it n
   const answer = JSON.parse(stdout) as { from: string; servers: { address: string }[] };
   expect(['10.1.0.1', '10.1.0.2', 'fd01::1']).toContain(answer.from);
   expect(answer.servers.length).toBe(1);
+});
+
+test('a command overrides what policies say, outlives a restart, and is taken back; why is in the events', async () => {
+  const command = async (...words: readonly string[]) =>
+    hq.run(process.execPath, [PROGRAM, 'gslb', ...words, '--socket', join(gslb.directory, 'sock')]);
+  const at = async (): Promise<string | undefined> => (await explain('10.9.0.2'))[1]?.['site'];
+  await poll(async () => (await at()) === 'cell-a', 5000, 'home');
+  await poll(async () => (await dig('www.mission')).startsWith('['), 5000, 'an answer that is kept');
+  expect((await command('override', 'WWW.mission.', 'cell-b')).stdout).toContain('cell-b');
+  await poll(async () => (await at()) === 'cell-b', 5000, 'the override');
+  await gslb.until('overrides', { name: 'www.mission', to: 'cell-b' });
+  await gslb.until('decisions', { name: 'www.mission', policy: 'nearest, override' });
+  await gslb.until('events', { event: 'override', about: 'www.mission', code: 'set' });
+  await gslb.stop();
+  await gslb.start();
+  await poll(async () => (await at()) === 'cell-b', 15_000, 'the override after a restart');
+  expect((await command('override', 'www.mission', 'off')).status).toBe(0);
+  await poll(async () => (await at()) === 'cell-a', 5000, 'home again');
+  await gslb.until('events', { event: 'answer-changed', about: 'www.mission', code: 'leader' });
+  expect((await command('override', 'no such name', 'cell-b')).stderr).toContain('is no name');
+  expect((await command('override', 'www.mission')).status).toBe(2);
+});
+
+test('a GSLB by itself: a zone and a certificate are all it is told, and binding port 53 is all it may', async () => {
+  const alone = cell.network.namespace('alone');
+  cell.network.plug(cell.lan, { in: alone, name: 'lan', addresses: ['10.1.0.4/24'] });
+  cell.bivouac('pki', 'issue', mission, '--name', 'second', '--role', 'gslb');
+  const daemon = cell.daemon({ tls: {} }, alone);
+  const [state, socket] = [join(daemon.directory, 'state'), join(daemon.directory, 'sock')];
+  const tls = { ca: `${mission}/ca.pem`, certificate: `${mission}/second.pem`, key: `${mission}/second.key` };
+  const minimal = { name: 'second', tls, state, operator: { socket }, gslb: { zones: ['mission'] } };
+  writeFileSync(daemon.file, JSON.stringify(minimal));
+  daemon.before = ['setpriv', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all,+net_bind_service'];
+  const pid = await daemon.start();
+  expect(/CapEff:\t0*400\n/.test(readFileSync(`/proc/${pid}/status`, 'utf8'))).toBe(true);
+  await daemon.until('sites', { manager: 'cell-a', polls: 'answers', offers: 1 });
+  await daemon.until('sites', { manager: 'cell-b', polls: 'answers', offers: 1 });
+  const ask = (name: string): Promise<string> => dig(name, 'A', '10.1.0.4');
+  await poll(async () => /10\.255\./.test(await ask('www.mission')), 5000, 'the service');
+  // Its own address, found by itself.
+  expect(await ask('ns1.mission')).toBe('["10.1.0.4"]');
+  // Nothing else is open: neither registration nor DHCP, and no farm or route was touched.
+  const { stdout } = await alone.run('ss', ['-Htln']);
+  expect(stdout).not.toContain(':9746');
+  expect((await alone.run('nft', ['list', 'tables'])).stdout).toBe('');
+  expect(daemon.log()).not.toMatch(/error|denied|EPERM|EACCES/);
+  const status = await daemon.stop();
+  expect(status).toBe(0);
 });
 
 test('an override is taken over by a reload, and shown', async () => {

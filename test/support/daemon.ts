@@ -90,6 +90,8 @@ export class Daemon {
   readonly directory: string;
   readonly file: string;
   readonly namespace: Namespace;
+  /** Words before the program's: what takes privileges from it, say. */
+  before: readonly string[] = [];
   private process: LongProcess | undefined;
   private config: object;
 
@@ -118,7 +120,15 @@ export class Daemon {
 
   /** Starts it and waits until it says that it is ready; gives its pid. */
   async start(): Promise<number> {
-    const started = this.namespace.spawn(process.execPath, [PROGRAM, 'run', '--config', this.file]);
+    const [program = '', ...words] = [
+      ...this.before,
+      process.execPath,
+      PROGRAM,
+      'run',
+      '--config',
+      this.file,
+    ];
+    const started = this.namespace.spawn(program, words);
     this.process = started;
     let over: number | undefined;
     void started.exited.then(status => {

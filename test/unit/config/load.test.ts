@@ -34,6 +34,21 @@ describe('a good configuration', () => {
   });
 });
 
+test('a GSLB without pools hears everywhere, and forwards and routes nothing', () => {
+  const loaded = loadConfig(
+    '{"name": "hq", "tls": {"ca": "a", "certificate": "b", "key": "c"}, "gslb": {"zones": ["m"]}}',
+  );
+  if ('faults' in loaded) throw new Error(JSON.stringify(loaded.faults));
+  const { alone, notices, dataplane, routing, gslb } = loaded.config;
+  expect([alone, notices.interfaces, dataplane.driver, routing.driver, gslb?.port]).toEqual([
+    true,
+    ['*'],
+    'none',
+    'none',
+    53,
+  ]);
+});
+
 describe('a fault names the line, the value and the mend', () => {
   test.each([
     ['not JSON', '{\n"name": }', /^f:2: not JSON/],
@@ -52,6 +67,7 @@ describe('a fault names the line, the value and the mend', () => {
       '{"name": "a", "plain": true, "pools": ["10.0.0.1"],\n"sessions": {\n"heartbeat": 5}}',
       /^f:3: \/sessions\/heartbeat: 5 must be >= 10/,
     ],
+    ['neither pools nor a GSLB', '{"name": "a", "plain": true}', /^f:1: 'pools' is missing/],
     ['neither TLS nor plain', '{"name": "a", "pools": ["10.0.0.1"]}', /^f:1: neither 'tls' nor 'plain'/],
     [
       'both',
