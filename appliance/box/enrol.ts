@@ -15,9 +15,7 @@ export function readKey(pasted: string): string | { readonly fault: string } {
     };
   if (!KEY.test(line)) return { fault: 'that is no SSH public key, such as: ssh-ed25519 AAAA... name' };
   const [kind = '', blob = ''] = line.split(' ');
-  const bytes = Uint8Array.from(atob(blob), letter => letter.charCodeAt(0));
-  const length = new DataView(bytes.buffer).getUint32(0);
-  if (length !== kind.length || String.fromCharCode(...bytes.subarray(4, 4 + length)) !== kind)
+  if (blob.length % 4 !== 0 || !atob(blob).startsWith(`\0\0\0${String.fromCharCode(kind.length)}${kind}`))
     return { fault: 'the key is damaged: part of it is missing' };
   return line;
 }

@@ -64,7 +64,7 @@ export function renderScreen(sight: Sight): string {
   const { box, report } = sight;
   const lines = [
     `Bivouac ${box?.version ?? ''} (${box?.profile ?? 'no image'}), slot ${box?.slot ?? '-'}${
-      sight.trial === undefined ? '' : `, on trial: ${sight.trial} starts left`
+      sight.trial === undefined ? '' : `, on trial (${sight.trial} left)`
     }`,
     '',
     ...(report === undefined ? ['It has not been configured yet.'] : about(report)),
