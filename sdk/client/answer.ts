@@ -15,6 +15,7 @@ export interface AnswerFields {
   readonly signed: boolean;
   readonly expires: number;
   readonly managers?: readonly AnsweredManager[];
+  readonly via?: Address | undefined;
 }
 
 export class Answer {
@@ -36,6 +37,8 @@ export class Answer {
   readonly expires: number;
   /** Of a GSLB that was asked: the managers that it named, best first. */
   readonly managers: readonly AnsweredManager[];
+  /** The GSLB that named the manager; undefined: the manager was asked by itself. */
+  readonly via: Address | undefined;
   readonly #clock: Clock;
 
   constructor(clock: Clock, fields: AnswerFields) {
@@ -49,6 +52,7 @@ export class Answer {
     this.signed = fields.signed;
     this.expires = fields.expires;
     this.managers = fields.managers ?? [];
+    this.via = fields.via;
   }
 
   /** For how many ms it still holds; 0 = it does not. */

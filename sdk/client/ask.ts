@@ -19,6 +19,8 @@ export interface AskOptions {
   readonly signed: boolean;
   /** For messages: who is asked. */
   readonly whom: string;
+  /** Who named whom is asked. */
+  readonly via?: Address | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -139,6 +141,7 @@ class Asking {
         signed: this.options.signed,
         expires: assembly.expires,
         managers: managers?.list ?? [],
+        via: this.options.via,
       }),
     );
   }

@@ -5,21 +5,24 @@ import { BivouacError } from '../errors.ts';
 import type { Environment } from '../transport/environment.ts';
 import { type Address, parseAddress } from '../wire/address.ts';
 import { WELL_KNOWN } from '../wire/messages.ts';
+import type { ManagerId } from '../wire/model.ts';
 import type { Answer } from './answer.ts';
 import { ask } from './ask.ts';
 import { linkChannel, udpChannel } from './channel.ts';
 import type { CookieJar } from './cookies.ts';
 import { Exchange } from './exchange.ts';
+import { type Asked, follow } from './follow.ts';
 import { DEFAULTS, type QueryOptions } from './options.ts';
 import { invalid, type Question, questionOf, type Wanted } from './question.ts';
 import { trustIn } from './trust.ts';
 
-/** Rejects with BivouacError; the last one asked names the reason. */
+/** Rejects with BivouacError; the last one asked names the reason. `except`: managers that are passed over when a GSLB names them. */
 export async function queryWith(
   environment: Environment,
   cookies: CookieJar,
   what: string | Wanted,
   options: QueryOptions,
+  except: ReadonlySet<ManagerId> = new Set(),
 ): Promise<Answer> {
   const { timeout = DEFAULTS.timeout, retries = DEFAULTS.retries, signal, link } = options;
   const signed = options.signed ?? options.publicKey !== undefined;
@@ -30,52 +33,57 @@ export async function queryWith(
   const question = questionOf(what, options.want, signed);
   const trust = signed ? trustIn(options.publicKey!) : undefined;
   const { clock, random } = environment;
-  const common = { clock, timeout, retries, signed, signal };
+  const common = { clock, timeout, retries, signed };
   if (link !== undefined) {
     const exchange = new Exchange(question, { random, trust });
-    return ask(linkChannel(environment, link, question.vip), exchange, { ...common, whom: `link ${link}` });
+    return ask(linkChannel(environment, link, question.vip), exchange, {
+      ...{ ...common, signal, whom: `link ${link}` },
+    });
   }
   let failure: unknown;
   let none: Answer | undefined;
-  const askAt = async (about: Question, address: Address, port: number): Promise<Answer | undefined> => {
-    const exchange = new Exchange(about, {
+  const askAt = async (
+    { address, port }: Asked,
+    stop: AbortSignal | undefined,
+    by?: Address,
+  ): Promise<Answer | undefined> => {
+    const exchange = new Exchange(question, {
       random,
       trust,
       source: { address, port },
       cookie: cookies.get(address),
     });
     try {
-      return await ask(udpChannel(environment, address, port), exchange, { ...common, whom: address });
+      const channel = udpChannel(environment, address, port);
+      return await ask(channel, exchange, { ...common, signal: stop, whom: address, via: by });
     } catch (error) {
-      failure = error;
       if (error instanceof BivouacError && error.code === 'ABORT_ERR') throw error;
+      failure = error;
       return undefined;
     } finally {
       cookies.set(address, exchange.cookie);
     }
   };
-  /** A GSLB names managers: they are asked in their order, until one has servers. */
-  const follow = async (answer: Answer): Promise<Answer | undefined> => {
-    for (const { addresses, anycastPort } of answer.managers)
-      for (const address of addresses) {
-        const next = await askAt(question, address, anycastPort);
-        if (next === undefined) continue;
-        if (next.servers.length > 0) return next;
-        none ??= next;
-        break;
-      }
-    return undefined;
-  };
+  const askManager =
+    (by: Address) =>
+    async (manager: Asked, stop: AbortSignal): Promise<Answer> => {
+      const answer = await askAt(manager, stop, by);
+      if (answer === undefined) throw failure;
+      if (answer.servers.length > 0) return answer;
+      none ??= answer;
+      throw new BivouacError('ENOTFOUND', `${answer.from} has no healthy server that matches`);
+    };
   const port = options.port ?? WELL_KNOWN.anycastPort;
   const tried = new Set<Address>();
   for (const asked of [asGiven, asNamed]) {
     for (const address of await asked(environment, question, options.via)) {
       if (tried.has(address)) continue;
       tried.add(address);
-      const answer = await askAt(question, address, port);
+      const answer = await askAt({ address, port }, signal);
       if (answer === undefined) continue;
       if (answer.managers.length === 0) return answer;
-      const found = await follow(answer);
+      const named = answer.managers.filter(({ manager }) => !except.has(manager));
+      const found = await follow(named, { clock, delay: timeout, signal, ask: askManager(address) });
       if (found !== undefined) return found;
       none ??= answer;
     }

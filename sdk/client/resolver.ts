@@ -7,7 +7,8 @@ import { nodeEnvironment } from '../transport/node.ts';
 import type { Answer } from './answer.ts';
 import { CookieJar } from './cookies.ts';
 import type { ClientOptions, QueryOptions } from './options.ts';
-import { type Picked, type PickOptions, pickFrom } from './pick.ts';
+import type { Picked, PickOptions } from './pick.ts';
+import { pickWith } from './pick-with.ts';
 import { queryWith } from './query.ts';
 import type { Wanted } from './question.ts';
 import { type Change, type WatchOptions, watchWith } from './watch.ts';
@@ -29,12 +30,12 @@ export class Resolver {
     return this.#cancellable(options, all => queryWith(this.#environment, this.#cookies, what, all));
   }
 
-  /** Queries, then connects: best first, with attempts to the next ones in the manner of RFC 8305. Rejects with BivouacError. */
+  /**
+   * Queries, then connects: best first, with attempts to the next ones in the manner of RFC 8305; then the servers of the next manager that
+   * a GSLB names; at last, for a name and a protocol, where DNS has it (SRV). Rejects with BivouacError.
+   */
   pick<T = Socket>(what: string | Wanted, options: PickOptions<T> = {}): Promise<Picked<T>> {
-    return this.#cancellable(options, async all => {
-      const answer = await queryWith(this.#environment, this.#cookies, what, all);
-      return pickFrom<T>(this.#environment.clock, answer, what, all);
-    });
+    return this.#cancellable(options, all => pickWith<T>(this.#environment, this.#cookies, what, all));
   }
 
   /** What matches now, then each change of it, until the signal is aborted or the loop is left. */

@@ -99,6 +99,15 @@ export interface Links {
   ): { send(frame: Uint8Array): void; close(): void };
 }
 
+/** An SRV record (RFC 2782). */
+export interface ServiceRecord {
+  readonly target: string;
+  readonly port: number;
+  /** The lesser is tried first. */
+  readonly priority: number;
+  readonly weight: number;
+}
+
 export interface Environment {
   readonly clock: Clock;
   readonly random: Random;
@@ -107,6 +116,8 @@ export interface Environment {
   links(): Promise<Links>;
   /** The addresses of a DNS name; empty if there are none. */
   resolve(name: string): Promise<readonly Address[]>;
+  /** The SRV records of a DNS name; empty if there are none. Absent: they cannot be asked for. */
+  services?(name: string): Promise<readonly ServiceRecord[]>;
   /** The default routers of this host, which in a cell are where its manager is. */
   gateways(): readonly Address[];
   /** The unicast addresses of this host's interfaces, without loopback's. */

@@ -2,7 +2,7 @@
  * The environment that Node gives: its timers, sockets, resolver and interfaces.
  */
 import { randomBytes } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
+import { lookup, resolveSrv } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { networkInterfaces, uptime } from 'node:os';
 import { type Address, parseAddress } from '../wire/address.ts';
@@ -31,6 +31,14 @@ export const nodeEnvironment = (): Environment => ({
     try {
       const found = await lookup(name, { all: true });
       return found.map(entry => parseAddress(entry.address)).filter(entry => entry !== undefined);
+    } catch {
+      return [];
+    }
+  },
+  async services(name) {
+    try {
+      const found = await resolveSrv(name);
+      return found.map(({ name: target, ...record }) => ({ target, ...record }));
     } catch {
       return [];
     }

@@ -2,7 +2,7 @@
  * A virtual network with a client, and managers that a test scripts: of registration and of anycast ARP.
  */
 import type { Stream } from '../../../appliance/host/ports.ts';
-import type { Environment } from '../../../sdk/transport/environment.ts';
+import type { Environment, ServiceRecord } from '../../../sdk/transport/environment.ts';
 import { type Address, address } from '../../../sdk/wire/address.ts';
 import { decodeAnycast, encodeAnycast } from '../../../sdk/wire/anycast.ts';
 import type { AnycastMessage, ManagerMessage, ServerMessage } from '../../../sdk/wire/messages.ts';
@@ -24,6 +24,7 @@ export class World {
   readonly manager = this.network.host('manager', '10.0.0.1');
   gateways: Address[] = [address('10.0.0.1')];
   readonly names = new Map<string, Address[]>();
+  readonly services = new Map<string, ServiceRecord[]>();
 
   environment(host: VirtualHost = this.client): Environment {
     return {
@@ -32,6 +33,7 @@ export class World {
       net: host.net,
       links: () => Promise.reject(new Error('no links here')),
       resolve: name => Promise.resolve(this.names.get(name) ?? []),
+      services: name => Promise.resolve(this.services.get(name) ?? []),
       gateways: () => this.gateways,
       addresses: () => host.addresses,
     };
