@@ -1,7 +1,6 @@
 /** The commands of the lab. Each gives its exit status. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { askCables, askLeased, cablesOf, replug } from './graph/cables.ts';
 import { renderDot } from './graph/dot.ts';
 import { type Placement, pictureOf } from './graph/picture.ts';
@@ -10,6 +9,7 @@ import { renderSvg } from './graph/svg.ts';
 import { renderText } from './graph/text.ts';
 import { type Options, UsageError } from './options.ts';
 import { ensurePki } from './pki.ts';
+import { ROOT } from './root.ts';
 import { Lab, takeDown, takeDownStale } from './runner/lab.ts';
 import { isStale, list, load } from './runner/state.ts';
 import { perform } from './scenario/perform.ts';
@@ -17,9 +17,6 @@ import type { Report } from './scenario/report.ts';
 import { scenarios } from './scenarios/index.ts';
 import type { Topology } from './topology/model.ts';
 import { parseTopology } from './topology/parse.ts';
-
-/** The project's directory: the bundle is one level below it, as this file is. */
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 type Command = (words: readonly string[], options: Options, signal: AbortSignal) => Promise<number>;
 

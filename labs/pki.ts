@@ -27,6 +27,9 @@ const VIPS = ['10.255.0.0/16', 'fd00:255::/64'];
 /** What the certificates there are good for: they are made anew when a node's file asks for more. */
 const CLAIMS = 'claims.json';
 
+/** Groups of nodes that claim nothing but to be what they are. */
+const ROLES: Readonly<Record<string, Role>> = { appliance: 'manager', gslb: 'gslb' };
+
 /** What of an agent's file says what its server must be permitted. */
 interface AgentFile {
   readonly services: readonly {
@@ -39,7 +42,7 @@ interface AgentFile {
 /** Makes what is missing. Two that come at the same time end with one set. */
 export async function ensurePki(root: string, topology: Topology): Promise<void> {
   const holders = [...topology.nodes.values()].filter(node =>
-    ['appliance', 'server', 'mobile'].includes(node.group),
+    ['appliance', 'gslb', 'server', 'mobile'].includes(node.group),
   );
   const goal = join(root, '.lab/pki');
   const claims = new Map(holders.map(node => [node.name, JSON.stringify(permits(node))]));
@@ -118,7 +121,8 @@ function permits(node: Node): {
   readonly vips: readonly string[];
   readonly ports: readonly string[];
 } {
-  if (node.group === 'appliance') return { roles: ['manager'], names: [], vips: [], ports: [] };
+  const role = ROLES[node.group];
+  if (role) return { roles: [role], names: [], vips: [], ports: [] };
   const files = node.binds.filter(({ target }) => /^\/etc\/bivouac\/.*\.json$/.test(target));
   const services = files.flatMap(
     ({ source }) => (JSON.parse(readFileSync(source, 'utf8')) as AgentFile).services,

@@ -1,4 +1,4 @@
-// Bundles: dist/bivouac.mjs (the daemon and the command line), dist/lab.mjs and dist/bench.mjs (the lab), dist/apps (what the lab's
+// Bundles: dist/bivouac.mjs (the daemon and the command line), dist/lab.mjs and dist/bench.mjs (the lab), dist/firmware.mjs (the image builder), dist/apps (what the lab's
 // nodes run), sdk/dist. The native addons go beside them: cap and raw-socket into dist/native, koffi (found by Node) into
 // dist/node_modules.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -48,7 +48,9 @@ const slim = { minifyWhitespace: true, minifySyntax: true, lineLimit: 160 };
 const programs = [
   ['appliance/cli.ts', 'dist/bivouac.mjs'],
   ['labs/lab.ts', 'dist/lab.mjs'],
+  ['labs/wan/line.ts', 'dist/lab-line.mjs'],
   ['labs/bench.ts', 'dist/bench.mjs'],
+  ['firmware-build/firmware.ts', 'dist/firmware.mjs'],
   ['labs/bench/responder-role.ts', 'dist/bench-responder.mjs'],
   ['labs/bench/fleet.ts', 'dist/bench-fleet.mjs'],
   ['labs/bench/etcd.ts', 'dist/bench-etcd.mjs'],
@@ -59,10 +61,9 @@ const programs = [
     `labs/bench/roles/${role}.ts`,
     `dist/bench-${role}.mjs`,
   ]),
-  ...['caller', 'flows', 'handshake', 'mcu', 'multicast', 'named', 'stream', 'web'].map(app => [
-    `labs/apps/${app}.ts`,
-    `dist/apps/${app}.mjs`,
-  ]),
+  ...['caller', 'crowd', 'flows', 'handshake', 'lookups', 'mcu', 'multicast', 'named', 'stream', 'web'].map(
+    app => [`labs/apps/${app}.ts`, `dist/apps/${app}.mjs`],
+  ),
 ].filter(([from]) => existsSync(at(from)));
 
 await Promise.all(

@@ -6,6 +6,7 @@ import type { Drawn, Picture } from './picture.ts';
 const GROUPS: Readonly<Record<string, string>> = {
   router: '#dbe7f5',
   appliance: '#fbe3b8',
+  gslb: '#e6dcf5',
   switch: '#e8e8e8',
   server: '#dff0dc',
   mobile: '#cdeaf0',

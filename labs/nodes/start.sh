@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a node of the reference network runs from its start: start.sh router | appliance | server | mobile, or one
+# What a node of the reference network runs from its start: start.sh router | appliance | gslb | server | mobile, or one
 # part of that: routing | dhcp | manager | service | agent.
 # containerlab adds the links and their addresses after that, so each role waits for them first.
 set -eu
@@ -82,6 +82,10 @@ case "${1:-}" in
     dhcp
     manager
     ;;
+  gslb)
+    addressed
+    manager
+    ;;
   server)
     addressed
     "$0" service &
@@ -99,5 +103,5 @@ case "${1:-}" in
   service) service ;;
   manager) manager ;;
   agent) agent ;;
-  *) echo 'start.sh: router, appliance, server, mobile, routing, dhcp, manager, service or agent' >&2; exit 2 ;;
+  *) echo 'start.sh: router, appliance, gslb, server, mobile, routing, dhcp, manager, service or agent' >&2; exit 2 ;;
 esac

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { interfacesOf, type Node, type Topology } from '../topology/model.ts';
 import { IMAGE, renderInit } from './init.ts';
 import { LabNode } from './node.ts';
-import { must } from './process.ts';
+import { must, Running } from './process.ts';
 import { claim, directory, forget, isStale, type LabState, list, load, processId, save } from './state.ts';
 import { renderConfigure, renderLinks } from './wire.ts';
 
@@ -102,6 +102,13 @@ export class Lab {
 
   get nodes(): readonly LabNode[] {
     return [...this.#nodes.values()];
+  }
+
+  /** Starts a program on the host that is a part of the lab, and ends with it. */
+  beside(command: readonly string[]): Running {
+    return new Running(['setpriv', '--pdeathsig', 'KILL', '--', ...command], {
+      env: { ...process.env, [MARK]: this.id } as Record<string, string>,
+    });
   }
 
   down(): Promise<void> {

@@ -1,6 +1,7 @@
 /** All scenarios by name. The first is what `npm run lab` plays. */
 import type { Scenario } from '../scenario/scenario.ts';
 import { anycast } from './anycast.ts';
+import { gslb } from './gslb.ts';
 import { ipv6 } from './ipv6.ts';
 import { network } from './network.ts';
 import { partition } from './partition.ts';
@@ -16,4 +17,5 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'roam-storm': roamStorm,
   partition,
   anycast,
+  gslb,
 };

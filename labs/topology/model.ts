@@ -1,5 +1,7 @@
 /** The network of a containerlab file, resolved: what each node is after defaults, kinds and groups have been merged into it. */
 
+import type { Shape } from './shape.ts';
+
 /** A host file or directory that a node sees at a path of its own. */
 export interface Bind {
   /** Absolute path on the host. */
@@ -39,6 +41,8 @@ export interface Link {
   readonly b: Endpoint;
   /** Bytes. */
   readonly mtu: number;
+  /** What it is as a line of a wide-area network, when somebody makes it one (wan/wan.ts). */
+  readonly shape?: Shape;
 }
 
 export interface Topology {

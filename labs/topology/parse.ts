@@ -4,6 +4,7 @@
  */
 import { type Layer, type Layers, mergeNode, readLayer } from './layers.ts';
 import type { Endpoint, Link, Node, Topology } from './model.ts';
+import { readShape } from './shape.ts';
 import { TopologyError, Value } from './source.ts';
 
 /** containerlab's own default for veth links, bytes. */
@@ -47,13 +48,17 @@ function readNodes(sections: ReadonlyMap<string, Value>, file: string): Map<stri
 function readLinks(section: Value | undefined, nodes: ReadonlyMap<string, Node>): Link[] {
   const taken = new Map<string, string>();
   return (section?.items() ?? []).map(item => {
-    const fields = item.fields(['endpoints', 'type', 'mtu', 'labels']);
+    const fields = item.fields(['endpoints', 'type', 'mtu', 'labels', 'vars']);
     const type = fields.get('type');
     if (type && type.text() !== 'veth') throw type.fail(`'${type.text()}' is not supported; supported: veth`);
     const ends = fields.get('endpoints')?.items() ?? [];
     const [first, second] = ends;
     if (!first || !second || ends.length !== 2) throw item.fail('needs exactly two endpoints');
-    const link = { a: readEndpoint(first), b: readEndpoint(second), mtu: readMtu(fields.get('mtu')) };
+    const vars = fields.get('vars');
+    const link = {
+      ...{ a: readEndpoint(first), b: readEndpoint(second), mtu: readMtu(fields.get('mtu')) },
+      ...(vars && { shape: readShape(vars) }),
+    };
     for (const [end, at] of [
       [link.a, first],
       [link.b, second],

@@ -59,7 +59,7 @@ test.each([
     const before = hostSnapshot();
     let spaces: readonly string[] = [];
     const { status, stdout, stderr } = await play([...words, '--json', file, '--lab', id], text => {
-      if (spaces.length === 0 && text.includes('28 nodes up')) spaces = namespacesOf(id);
+      if (spaces.length === 0 && text.includes('30 nodes up')) spaces = namespacesOf(id);
     });
     const failed = /^.* FAIL .*\n.*/m.exec(stdout)?.[0];
     // What a killed run of somebody else has left is cleared away, and told.
@@ -75,7 +75,7 @@ test.each([
     // What is no number becomes null in JSON.
     for (const { measured } of report.steps) expect(Object.values(measured)).not.toContain(null);
 
-    expect(spaces).toHaveLength(28);
+    expect(spaces).toHaveLength(30);
     expect(await poll('all is gone', () => holdings(id, spaces).length === 0)).toBe(true);
     expect(hostSnapshot()).toEqual(before);
     expect(existsSync(join(scratch, '.lab'))).toBe(false);

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadAgentConfig } from '../../../appliance/agent/config.ts';
 import { loadConfig } from '../../../appliance/config/load.ts';
+import { readTopology } from '../../../appliance/gslb/topology.ts';
 import { addressesOf } from '../../../labs/graph/picture.ts';
 import { parseTopology } from '../../../labs/topology/parse.ts';
 
@@ -61,7 +62,7 @@ test("every node's own files are in the repository", () => {
 });
 
 test("every manager's configuration is one", () => {
-  const managers = [...topology.nodes.values()].filter(node => node.group === 'appliance');
+  const managers = [...topology.nodes.values()].filter(({ group }) => ['appliance', 'gslb'].includes(group));
   const loaded = managers.map(({ binds }) => {
     const bind = binds.find(({ target }) => target === '/etc/bivouac/bivouac.json')!;
     return loadConfig(readFileSync(bind.source, 'utf8'));
@@ -69,6 +70,24 @@ test("every manager's configuration is one", () => {
   expect(loaded.map(each => ('config' in each ? each.config.name : each.faults))).toEqual(
     managers.map(node => node.name),
   );
+});
+
+test('two GSLBs serve the same zone with the same topology, and every link of the core is a line', () => {
+  const bound = (name: string, target: string): string =>
+    readFileSync(topology.nodes.get(name)!.binds.find(bind => bind.target === target)!.source, 'utf8');
+  const [one, other] = ['gslb1', 'gslb2'].map(name => {
+    const loaded = loadConfig(bound(name, '/etc/bivouac/bivouac.json'));
+    return 'config' in loaded ? loaded.config.gslb : undefined;
+  });
+  expect(one!.zones).toEqual(other!.zones);
+  expect(Object.keys(one!.nameServers).sort()).toEqual(Object.keys(other!.nameServers).sort());
+  const [sites] = ['gslb1', 'gslb2'].map(name => readTopology(bound(name, '/etc/bivouac/sites.json')));
+  expect(sites).toHaveProperty('topology');
+  const routers = ['router', 'appliance'];
+  const core = topology.links.filter(({ a, b }) =>
+    [a, b].every(({ node }) => routers.includes(topology.nodes.get(node)!.group)),
+  );
+  expect(topology.links.filter(({ shape }) => shape !== undefined)).toEqual(core);
 });
 
 test("every agent's configuration is one", () => {

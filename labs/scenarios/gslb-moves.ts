@@ -1,0 +1,158 @@
+/** What moves answers of a GSLB: load, a line that is full, a cell that is lost and comes back. */
+import { readFileSync } from 'node:fs';
+import { poll, timed } from '../scenario/poll.ts';
+import { check } from '../scenario/scenario.ts';
+import { Flows, pause } from './clients.ts';
+import { cut, mend } from './cut.ts';
+import type { GslbWorld } from './gslb.ts';
+import { agreement, rows } from './gslb-world.ts';
+import { vipOf } from './managers.ts';
+import { interfaceTo } from './ospf.ts';
+
+const NAME = 'portal.bivouac.test';
+/** Fifteen times what the one server of cell c has capacity for. */
+const CROWD = 600;
+/** How long it is watched whether answers go to and fro, ms. */
+const WATCH = 3000;
+
+/** How often the answer of a client turned since a moment (wall clock). */
+const turnsSince = ({ lookups }: GslbWorld, client: string, since: number): number[] =>
+  lookups.map(one => one.turns.filter(turn => turn.client === client && turn.at > since).length);
+
+const wallClock = (): number => performance.timeOrigin + performance.now();
+
+export async function moveLoad(world: GslbWorld): Promise<void> {
+  const { node, step, vips, clients, lookups } = world;
+  await step(
+    `${CROWD} clients crowd the one server of cell c: its score falls, and the next are sent elsewhere`,
+    async () => {
+      const start = wallClock();
+      const crowd = node('c-client').spawn([
+        'node',
+        '/lab/apps/crowd.mjs',
+        '--to',
+        vips.c,
+        '--count',
+        String(CROWD),
+      ]);
+      const gone = await Promise.all(
+        lookups.map(one =>
+          one.until(clients.c, 'another cell', address => address !== undefined && address !== vips.c),
+        ),
+      );
+      const settled = wallClock();
+      await pause(WATCH);
+      const turns = turnsSince(world, clients.c, settled);
+      check(Math.max(...turns) <= 1, `its answer turned ${turns.join(' and ')} times within ${WATCH} ms`);
+      for (const one of lookups)
+        check(
+          one.now(clients.a)!.addresses[0] === vips.a,
+          'clients of cell a were moved for the load of cell c',
+        );
+      const [row] = (await rows(node('gslb1'), 'decisions')).filter(
+        each => each['name'] === NAME && each['clients'] === 'cell-c',
+      );
+      await crowd.stop('SIGKILL');
+      return {
+        'gslb1 moves after ms': gone[0]!.at - start,
+        gslb2: gone[1]!.at - start,
+        'clients of cell c now': `${row!['shares']}`,
+        'turns since': turns.join(' and '),
+      };
+    },
+  );
+}
+
+/** How many clients of headquarters are sent to a cell. */
+const sentTo = ({ lookups: [one], headquarters }: GslbWorld, vip: string): number =>
+  headquarters.filter(client => one.now(client)?.addresses[0] === vip).length;
+
+export async function congestLine(world: GslbWorld): Promise<void> {
+  const { node, step, vips, headquarters } = world;
+  await step('the line to cell a fills up: fewer of headquarters are sent through it', async () => {
+    const before = sentTo(world, vips.a);
+    const rtt = async (): Promise<string> => {
+      const all = await rows(node('gslb1'), 'rtt');
+      return `${all.find(row => row['from'] === 'here' && row['to'] === 'a-appliance')?.['rtt'] ?? ''}`;
+    };
+    const quiet = await rtt();
+    const web = await vipOf(node('a-appliance'), 'www.a.bivouac.test', 3);
+    // Ten times what the line carries, there and back.
+    const flows = await Flows.start(node('hq-client2'), `${web}:7`, 10, { interval: 10, size: 10_000 });
+    const { ms, value: after } = await timed(() =>
+      poll(
+        'a third of those who went to cell a go elsewhere',
+        () => {
+          const now = sentTo(world, vips.a);
+          return now <= (before * 2) / 3 && { count: now };
+        },
+        { timeout: 30_000 },
+      ),
+    );
+    const full = await rtt();
+    const use = await poll(
+      'the use of the link is shown',
+      async () => {
+        const all = await rows(node('gslb1'), 'links');
+        const link = all.find(row => row['manager'] === 'a-appliance' && row['link'] === 'eth1');
+        return Number.parseInt(`${link?.['use']}`, 10) >= 5 && `${link!['use']} of ${link!['rate']}`;
+      },
+      { timeout: 20_000 },
+    );
+    await flows.stop();
+    return {
+      ...{ 'to cell a and back': `${quiet} → ${full}`, 'use of its link': use },
+      [`of ${headquarters.length} clients to cell a`]: `${before} → ${after.count}`,
+      'after ms': ms,
+    };
+  });
+}
+
+export async function loseCell(world: GslbWorld): Promise<void> {
+  const { lab, node, step, vips, headquarters, lookups, clients } = world;
+  const uplink = interfaceTo(lab.topology, 'core2', 'b-appliance');
+  const elsewhere = (address: string | undefined): boolean => address !== undefined && address !== vips.b;
+  await step('cell b is lost without a word: no answer names it any more', async () => {
+    const start = wallClock();
+    await cut(node('core2'), uplink);
+    const gone = await Promise.all(
+      lookups.map(async one => {
+        const turns = await Promise.all(
+          [clients.b, ...headquarters].map(client => one.until(client, 'not cell b', elsewhere)),
+        );
+        return Math.max(...turns.filter(({ at }) => at > start).map(({ at }) => at)) - start;
+      }),
+    );
+    const [site] = (await rows(node('gslb1'), 'sites')).filter(row => row['site'] === 'cell-b');
+    const { 'both answer alike for': alike } = await agreement(world, NAME, Object.values(clients));
+    check(
+      Math.abs(gone[0]! - gone[1]!) < 1000,
+      `one followed ${Math.abs(gone[0]! - gone[1]!).toFixed(0)} ms after the other`,
+    );
+    return {
+      ...{ 'gslb1 after ms': gone[0]!, gslb2: gone[1]!, 'apart ms': Math.abs(gone[0]! - gone[1]!) },
+      ...{ shown: `notices ${site!['notices']}, polls ${site!['polls']}`, 'both answer alike for': alike! },
+    };
+  });
+
+  await step('it is back: so are its clients', async () => {
+    const start = wallClock();
+    await mend(node('core2'), uplink);
+    const back = await Promise.all(
+      lookups.map(
+        async one => (await one.until(clients.b, 'cell b', address => address === vips.b)).at - start,
+      ),
+    );
+    const why = await poll('the log says why answers changed', () => {
+      const log = readFileSync(node('gslb1').logFile, 'utf8').split('\n');
+      const changes = log.filter(line => line.includes('answer-changed') && line.includes(`name=${NAME}`));
+      return changes.length > 0 && changes.length;
+    });
+    return {
+      'gslb1 after ms': back[0]!,
+      gslb2: back[1]!,
+      'apart ms': Math.abs(back[0]! - back[1]!),
+      'changes that the log explains': why,
+    };
+  });
+}

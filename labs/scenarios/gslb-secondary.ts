@@ -1,0 +1,66 @@
+/** A stock name server (Knot DNS) that keeps a copy of the GSLBs' zone: transferred, told of changes, transferred again. */
+import { poll, timed } from '../scenario/poll.ts';
+import { check } from '../scenario/scenario.ts';
+import type { GslbWorld } from './gslb.ts';
+import { ADDRESS, dig, resolveBy } from './gslb-world.ts';
+
+const NAME = 'portal.bivouac.test';
+const HOST = 'hq-client2';
+const ITSELF = '10.0.0.102';
+const DIRECTORY = '/run/secondary';
+
+const configuration = `server:
+  listen: ${ITSELF}@53
+  rundir: ${DIRECTORY}
+  user: root
+log:
+  - target: stderr
+    any: notice
+database:
+  storage: ${DIRECTORY}
+remote:
+  - id: gslb1
+    address: ${ADDRESS.gslb1}
+acl:
+  - id: told
+    address: ${ADDRESS.gslb1}
+    action: notify
+zone:
+  - domain: bivouac.test
+    storage: ${DIRECTORY}
+    master: gslb1
+    acl: told
+`;
+
+/** Starts it. */
+export async function copyZone({ node, step, vips }: GslbWorld): Promise<void> {
+  await step('a stock name server copies the zone', async () => {
+    const input = configuration;
+    await node(HOST).must(['sh', '-c', `mkdir -p ${DIRECTORY} && cat > ${DIRECTORY}/knot.conf`], { input });
+    // It looks up its own name before it listens.
+    await resolveBy(node(HOST));
+    const { ms, value } = await timed(async () => {
+      node(HOST).spawn(['knotd', '-c', `${DIRECTORY}/knot.conf`]);
+      // Until it listens, dig is not to wait for it.
+      return poll('it answers', async () => (await dig(node(HOST), ITSELF, NAME, '+tries=1', '+time=1'))[0]);
+    });
+    check(Object.values(vips).includes(value), `it answers ${value}`);
+    return { 'answers after ms': ms, address: value };
+  });
+}
+
+/** It has followed all that has happened since. */
+export async function copyFollows(world: GslbWorld): Promise<void> {
+  const { node, step } = world;
+  await step('the copy has followed', async () => {
+    const serial = async (server: string): Promise<string> =>
+      (await dig(node(HOST), server, 'bivouac.test', 'SOA'))[0]?.split(' ')[2] ?? '';
+    const { ms, value } = await timed(() =>
+      poll('the copy has the serial number of gslb1', async () => {
+        const [one, other] = await Promise.all([serial(ADDRESS.gslb1), serial(ITSELF)]);
+        return one !== '' && one === other && one;
+      }),
+    );
+    return { serial: value, 'after ms': ms };
+  });
+}

@@ -1,0 +1,184 @@
+/**
+ * Global load balancing: one service in all cells, each with a VIP of its own. Clients ask either of two GSLBs by ordinary DNS, over lines
+ * with delays and rates, and go where they are served best; then load, lines and cells change under way.
+ */
+import { poll } from '../scenario/poll.ts';
+import { check, type Scenario, type Stage } from '../scenario/scenario.ts';
+import { bringUpRouting } from './bringup.ts';
+import { congestLine, loseCell, moveLoad } from './gslb-moves.ts';
+import { copyFollows, copyZone } from './gslb-secondary.ts';
+import {
+  ADDRESS,
+  agreement,
+  CELLS,
+  type Cell,
+  dig,
+  explain,
+  GSLBS,
+  resolveBy,
+  rows,
+  startManagers,
+  startWan,
+} from './gslb-world.ts';
+import { Lookups } from './lookups.ts';
+import { vipOf } from './managers.ts';
+
+export const NAME = 'portal.bivouac.test';
+/** Servers by cell. */
+const SERVERS: Readonly<Record<Cell, readonly string[]>> = {
+  a: ['a-web1', 'a-web2', 'a-web3'],
+  b: ['b-web1', 'b-web2'],
+  c: ['c-web1'],
+};
+/** Cell → its client. */
+const CLIENTS: Readonly<Record<Cell, string>> = { a: '10.1.0.101', b: '10.2.0.101', c: '10.3.0.101' };
+/** Of headquarters: one of each part in which a place's clients are dealt out. */
+const HEADQUARTERS = Array.from({ length: 32 }, (_, slot) => `10.0.0.${96 + slot}`);
+
+/** Cell → the VIP that it has for the service. */
+export type Vips = Readonly<Record<Cell, string>>;
+
+/** What the steps share. */
+export interface GslbWorld extends Stage {
+  readonly vips: Vips;
+  /** Of both GSLBs, for a client of each cell and those of headquarters. */
+  readonly lookups: readonly [Lookups, Lookups];
+  readonly clients: Readonly<Record<Cell, string>>;
+  readonly headquarters: readonly string[];
+}
+
+export const gslb: Scenario = {
+  summary: 'two GSLBs send clients of three cells to the best one: load moves, a line fills, a cell is lost',
+  hold: node => ['appliance', 'gslb', 'server', 'mobile'].includes(node.group),
+  async run(stage) {
+    await bringUpRouting(
+      stage,
+      CELLS.map(cell => `${cell}-appliance`),
+    );
+    await startWan(stage);
+    await startManagers(stage);
+    const world = await comeUp(stage);
+    await askAsClients(world);
+    await askOnBehalf(world);
+    await copyZone(world);
+    await moveLoad(world);
+    await congestLine(world);
+    await loseCell(world);
+    await copyFollows(world);
+  },
+};
+
+async function comeUp(stage: Stage): Promise<GslbWorld> {
+  const { node, step } = stage;
+  const everybody = [...Object.values(CLIENTS), ...HEADQUARTERS];
+  let vips: Partial<Record<Cell, string>> = {};
+  let lookups: readonly Lookups[] = [];
+  await step(`${NAME} comes up in all cells: both GSLBs have it by themselves`, async () => {
+    lookups = await Promise.all(GSLBS.map(name => Lookups.start(node(name), NAME, everybody)));
+    const start = performance.timeOrigin + performance.now();
+    await Promise.all(
+      Object.values(SERVERS)
+        .flat()
+        .map(name => node(name).boot()),
+    );
+    const up = await Promise.all(
+      CELLS.map(
+        async cell => [cell, await vipOf(node(`${cell}-appliance`), NAME, SERVERS[cell].length)] as const,
+      ),
+    );
+    vips = Object.fromEntries(up);
+    const first = await Promise.all(
+      lookups.map(async one => {
+        for (const cell of CELLS)
+          await one.until(CLIENTS[cell], `${vips[cell]}, of its own cell`, address => address === vips[cell]);
+        return one.turns.find(({ addresses }) => addresses.length > 0)!.at - start;
+      }),
+    );
+    return {
+      VIPs: CELLS.map(cell => `${cell} ${vips[cell]}`).join(', '),
+      'first answer of gslb1 after ms': first[0]!,
+      'of gslb2': first[1]!,
+      'apart ms': Math.abs(first[0]! - first[1]!),
+    };
+  });
+  return {
+    ...{ ...stage, vips: vips as Vips, clients: CLIENTS, headquarters: HEADQUARTERS },
+    lookups: lookups as [Lookups, Lookups],
+  };
+}
+
+async function askAsClients({ node, step, vips }: GslbWorld): Promise<void> {
+  await step(
+    'a client in each cell, by dig and by the resolver of its system, is served by its own cell',
+    async () => {
+      const served = await Promise.all(
+        CELLS.map(async (cell): Promise<[string, string]> => {
+          const client = node(`${cell}-client`);
+          for (const name of GSLBS)
+            await poll(`${name} tells ${client.name} of its own cell`, async () => {
+              const [told] = await dig(client, ADDRESS[name], NAME);
+              return told === vips[cell];
+            });
+          const [service = ''] = await dig(client, ADDRESS.gslb1, `_http._tcp.${NAME}`, 'SRV');
+          check(/^0 \d+ 80 portal\.bivouac\.test\.$/.test(service), `its SRV record is '${service}'`);
+          await resolveBy(client);
+          const who = await client.must(['curl', '-s', '-m', '5', `http://${NAME}/`]);
+          check(who.startsWith(`${cell}-`), `${client.name} was served by ${who}`);
+          return [client.name, who.trim()];
+        }),
+      );
+      return Object.fromEntries(served);
+    },
+  );
+
+  await step('headquarters has no server: its clients are shared out by cost, and told why', async () => {
+    const told = await explain(node('gslb1'), NAME, '10.0.0.101');
+    const ranked = told.slice(1);
+    check(ranked.length === CELLS.length, `${ranked.length} of ${CELLS.length} cells are explained`);
+    const answer = await dig(node('hq-client1'), ADDRESS.gslb1, NAME);
+    check(answer[0] === ranked[0]!['vip'], `it is told ${answer[0]}, and explained ${ranked[0]!['vip']}`);
+    const [best] = [...ranked].sort(
+      (one, other) => Number.parseInt(`${other['share']}`, 10) - Number.parseInt(`${one['share']}`, 10),
+    );
+    check(best!['site'] === 'cell-a', `most go to ${best!['site']}, not to the nearest and largest`);
+    return {
+      shares: ranked.map(row => `${row['site']} ${row['share']}`).join(', '),
+      why: `${best!['reason']}`,
+    };
+  });
+}
+
+async function askOnBehalf(world: GslbWorld): Promise<void> {
+  const { node, step, vips } = world;
+  await step(
+    'a resolver that asks for others is answered for where they are (EDNS Client Subnet)',
+    async () => {
+      const asker = node('hq-client1');
+      const scopes = await Promise.all(
+        CELLS.map(async (cell, at): Promise<[string, string]> => {
+          const subnet = `10.${at + 1}.0.0/24`;
+          const text = await asker.must(['dig', `@${ADDRESS.gslb2}`, NAME, `+subnet=${subnet}`, '+time=2']);
+          const scope = /CLIENT-SUBNET: (\S+)/.exec(text)?.[1] ?? 'none';
+          check(text.includes(`A\t${vips[cell]}\n`), `for ${subnet} it answers ${text}`);
+          check(Number(scope.split('/')[2]) > 0, `the answer for ${subnet} has the scope ${scope}`);
+          return [`cell ${cell}`, scope];
+        }),
+      );
+      const stranger = await dig(asker, ADDRESS.gslb1, NAME, '+subnet=192.0.2.0/24');
+      check(Object.values(vips).includes(stranger[0] ?? ''), `a stranger is told ${stranger.join()}`);
+      return { ...Object.fromEntries(scopes), 'nobody knows where': stranger[0]! };
+    },
+  );
+
+  await step('both GSLBs answer the clients of the cells alike, and show what they decided', async () => {
+    const measured = await agreement(world, NAME, Object.values(world.clients));
+    const verdicts = await poll('decisions are shown', async () => {
+      const all = await Promise.all(GSLBS.map(name => rows(node(name), 'decisions')));
+      const own = all.map(list => list.filter(row => row['name'] === NAME));
+      return (
+        own.every(list => list.length > CELLS.length && list.every(row => row['verdict'] === 'served')) && own
+      );
+    });
+    return { ...measured, 'decisions shown': verdicts.flat().length };
+  });
+}
