@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { startDns } from '../../appliance/dns/server.ts';
 import { STREAM_LIMITS } from '../../appliance/dns/streams.ts';
 import { address, parsePrefix } from '../../sdk/wire/address.ts';
-import { decodeDns, dnsQuery, subnetOption } from '../support/dns.ts';
+import { decodeDns } from '../support/dns.ts';
+import { anyQuery } from '../support/dns-queries.ts';
 import { virtualWorld } from '../support/virtual.ts';
 import { OPTIONS, startDesk, view } from '../unit/dns/support.ts';
 
@@ -18,63 +19,6 @@ const VIEW = view(
   },
   { topology: { '10.1.0.0/16': 'east', 'fd01::/32': 'east' } },
 );
-const NAMES = [
-  'www.cell',
-  'WWW.cell',
-  '_sip._udp.cell',
-  'b.deep.cell',
-  'deep.cell',
-  'alias.cell',
-  'many.cell',
-  'cell',
-  '',
-  'x.cell',
-  'a.b.c.d.test',
-];
-
-const cookie = fc.uint8Array({ minLength: 8, maxLength: 8 });
-const option = fc.oneof(
-  fc.constantFrom(subnetOption('10.1.0.0', 16), subnetOption('fd01::', 48), [3, new Uint8Array(0)] as const),
-  cookie.map(data => [10, data] as const),
-  fc.tuple(fc.constantFrom(3, 8, 10, 12, 100), fc.uint8Array({ maxLength: 48 })),
-);
-const good = fc
-  .record({
-    name: fc.constantFrom(...NAMES),
-    type: fc.oneof(fc.constantFrom(1, 2, 5, 6, 16, 28, 33, 251, 252, 255), fc.nat(0xffff)),
-    flags: fc.constantFrom(0, 0x0100, 0x0100, 0x2800, 0x2000, 0x8000),
-    edns: fc.option(
-      fc.record({
-        size: fc.constantFrom(0, 512, 1232, 4096, 65535),
-        version: fc.constantFrom(0, 0, 0, 1),
-        flags: fc.constantFrom(0, 0x8000, 0xffff),
-        options: fc.array(option, { maxLength: 3 }),
-      }),
-      { nil: undefined },
-    ),
-  })
-  .map(({ name, type, flags, edns }) => dnsQuery(name, type, { flags, edns }));
-
-/** Good bytes with some of them changed, cut or followed by others; as they are; or noise. */
-const query = fc.oneof(
-  { arbitrary: good, weight: 3 },
-  { arbitrary: fc.uint8Array({ maxLength: 600 }), weight: 1 },
-  {
-    arbitrary: fc
-      .tuple(
-        good,
-        fc.array(fc.tuple(fc.nat(120), fc.nat(255)), { maxLength: 4 }),
-        fc.option(fc.nat(120), { nil: undefined }),
-        fc.uint8Array({ maxLength: 40 }),
-      )
-      .map(([bytes, changes, cut, more]) => {
-        const changed = Uint8Array.from([...bytes, ...more]);
-        for (const [at, value] of changes) if (at < changed.length) changed[at] = value;
-        return changed.subarray(0, cut ?? changed.length);
-      }),
-    weight: 3,
-  },
-);
 const source = fc.constantFrom('10.1.0.9', '192.0.2.1', 'fd01::1', 'fe80::1');
 
 test('datagrams', () => {
@@ -82,7 +26,7 @@ test('datagrams', () => {
   publish(VIEW);
   const codes = new Set<number>();
   fc.assert(
-    fc.property(query, source, (bytes, from) => {
+    fc.property(anyQuery, source, (bytes, from) => {
       const answer = raw(bytes, from);
       if (answer === undefined) {
         expect(bytes.length < 12 || bytes[2]! >= 0x80).toBe(true);
@@ -145,7 +89,7 @@ test('streams', async () => {
     await clock.advance(5);
     if (!closed) stream.destroy();
   };
-  await fc.assert(fc.asyncProperty(fc.array(query, { maxLength: 8 }), fc.nat(300), run), { numRuns: 800 });
+  await fc.assert(fc.asyncProperty(fc.array(anyQuery, { maxLength: 8 }), fc.nat(300), run), { numRuns: 800 });
   await clock.advance(STREAM_LIMITS.idle + 1000);
   expect(server.connections).toBe(0);
   expect(answered).toBeGreaterThan(10_000);
