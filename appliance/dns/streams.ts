@@ -22,8 +22,8 @@ export const STREAM_LIMITS: StreamLimits = { connections: 512, perSource: 32, id
 
 /** A query has no use for more. */
 const LARGEST_QUERY = 4096;
-/** Bytes that may wait for the asker to read before no more queries of his are read. */
-const MOST_PENDING = 256 * 1024;
+/** Bytes that may wait for the asker to read before no more queries of his are read: 32 MB of all connections together. */
+export const MOST_PENDING = 64 * 1024;
 /** Answers made before others get their turn. */
 const TURN = 100;
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { TYPE } from '../../../appliance/dns/numbers.ts';
 import { type DnsOptions, type DnsServer, startDns } from '../../../appliance/dns/server.ts';
+import { MOST_PENDING } from '../../../appliance/dns/streams.ts';
 import type { Stream } from '../../../appliance/host/ports.ts';
 import { address, parsePrefix } from '../../../sdk/wire/address.ts';
 import { type DnsMessage, decodeDns, dnsQuery } from '../../support/dns.ts';
@@ -96,6 +97,50 @@ describe('TCP', () => {
     stream.write(many);
     await world.clock.advance(2000);
     expect(messages).toHaveLength(5000);
+  });
+
+  test('who asks and does not read is not read either, and has to go; nobody else waits', async () => {
+    const { world, server, connect } = await start();
+    server.publish(
+      view({
+        'many.cell': Array.from({ length: 200 }, (_, index) => `A 10.0.1.${index}`),
+        'www.cell': ['A 10.0.0.1'],
+      }),
+    );
+    const one = framed(dnsQuery('many.cell', TYPE.A));
+    const many = new Uint8Array(one.length * 20_000);
+    for (let index = 0; index < 20_000; index++) many.set(one, index * one.length);
+    const greedy = connect();
+    const other = connect();
+    await world.clock.advance(10);
+    greedy.stream.pause();
+    greedy.stream.write(many);
+    for (let round = 0; round < 20; round++) {
+      other.stream.write(framed(dnsQuery('www.cell', TYPE.A)));
+      await world.clock.advance(100);
+    }
+    expect(other.messages).toHaveLength(20);
+    // What the way holds, what may wait here, and one answer: of 65 MB.
+    const answered = server.counts().answered - 20;
+    expect(answered).toBeGreaterThan(10);
+    expect(answered * 3240).toBeLessThan(MOST_PENDING + 300_000);
+    await world.clock.advance(10_000);
+    expect(server.connections).toBe(0);
+  });
+
+  test('one that reads slowly gets everything, in order', async () => {
+    const { world, server, connect } = await start();
+    server.publish(view({ 'many.cell': Array.from({ length: 200 }, (_, index) => `A 10.0.1.${index}`) }));
+    const { stream, messages } = connect();
+    await world.clock.advance(10);
+    for (let id = 0; id < 500; id++) stream.write(framed(dnsQuery('many.cell', TYPE.A, { id })));
+    for (let round = 0; round < 400 && messages.length < 500; round++) {
+      stream.pause();
+      await world.clock.advance(50);
+      stream.resume();
+      await world.clock.advance(5);
+    }
+    expect(messages.map(({ id }) => id)).toEqual(Array.from({ length: 500 }, (_, id) => id));
   });
 
   test('who is idle has to go, also one who sends a byte now and then', async () => {
