@@ -6,7 +6,7 @@ import type { Millis } from '../host/ports.ts';
 import type { LinkUse, Path } from './view.ts';
 
 /** Free capacity (score.ts of the registry) moved by so much is another capacity. */
-const CAPACITY_STEP = 0.1;
+const CAPACITY_STEP = 0.03;
 /** A round trip: by this part of it, and at least so many ms. */
 const RTT_STEP = 0.15;
 const RTT_LEAST = 1;
@@ -23,9 +23,9 @@ const apart = (one: number, other: number, step: number): boolean =>
 
 /** Time constant of the average by which the trend of a score is seen, and how much of the trend is taken off, in ms. */
 const TREND: Millis = 10_000;
-const AHEAD: Millis = 15_000;
+const AHEAD: Millis = 12_000;
 /** Capacity that is lost counts at once, what is gained by and by: clients that are sent back too soon come all together. */
-const GAIN: Millis = 120_000;
+const GAIN: Millis = 180_000;
 const LOSS: Millis = 3000;
 /** Less than this is no difference. */
 const STILL = 0.01;
