@@ -313,6 +313,8 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
         loop.dispatch({ type: 'stop' });
         loop.settle();
         await within(clock, STOP_STEP, routing.settled());
+        // While there still is an OSPF to tell the others by.
+        mission.close(true);
         await within(clock, STOP_STEP, routing.release());
       } else {
         await routing.detach();
@@ -324,7 +326,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
       persistence.flush();
       await (config.stop === 'withdraw' ? within(clock, STOP_STEP, dataplane.release()) : dataplane.detach());
       await cell.close();
-      mission.close(config.stop === 'withdraw');
+      mission.close(false);
       scouts.close();
       await role?.close();
       responder.close();

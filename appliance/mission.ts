@@ -4,7 +4,18 @@
 import type { Address } from '../sdk/wire/address.ts';
 import type { Config } from './config/config.ts';
 import type { WantedNotices } from './desired/wanted.ts';
-import type { Clock, Links, Log, Net, Random, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
+import type {
+  Clock,
+  Links,
+  Log,
+  Net,
+  OpenVty,
+  Random,
+  Signer,
+  Store,
+  TlsIdentity,
+  Verify,
+} from './host/ports.ts';
 import type { Heard } from './notices/heard.ts';
 import { createNotices } from './notices/notices.ts';
 import type { Notices, PeerStatus } from './notices/options.ts';
@@ -16,6 +27,7 @@ export interface MissionHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly net: Net;
+  readonly openVty: OpenVty;
   readonly links: Links;
   readonly log: Log;
   readonly store: Store;
@@ -59,7 +71,7 @@ export function createMission(options: {
   const { host, config, emit } = options;
   const { clock, log } = host;
   const settings = config.notices;
-  const wished = settings.interfaces.length + settings.peers.length > 0;
+  const wished = settings.interfaces.length + settings.peers.length > 0 || settings.ospf !== undefined;
   let { credentials, signer } = options;
   let trust = trustIn(host, credentials);
   let notices: Notices | undefined;
@@ -80,7 +92,7 @@ export function createMission(options: {
       certificate: host.derOf(tls.certificate),
       boot: nextBoot(host.store),
       trust,
-      config: settings,
+      config: { ...settings, ospf: settings.ospf && { ...settings.ospf, sockets: config.routing.sockets } },
       self: () => ({
         name: config.name,
         addresses: addresses(),

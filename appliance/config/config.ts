@@ -138,6 +138,8 @@ export interface Config {
     readonly port: number;
     readonly groups: readonly Address[];
     readonly ttl: number;
+    /** Opaque LSAs as another carrier. `refresh` in ms. */
+    readonly ospf?: { readonly port: number; readonly opaqueType: number; readonly refresh: number };
     /** Milliseconds. */
     readonly refresh: number;
     readonly limits: { readonly peers: number; readonly bindings: number };

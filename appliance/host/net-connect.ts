@@ -9,8 +9,12 @@ import type { Net, TlsIdentity } from './ports.ts';
 type TlsOptions = NonNullable<Parameters<Net['connect']>[0]['tls']>;
 
 /** Net.connect of ports.ts. Bounding its time is the caller's. */
-export const connect: Net['connect'] = ({ address, port, from, tls }, handlers) => {
-  const to = { host: address, port, ...(from === undefined ? {} : { localAddress: from }) };
+export const connect: Net['connect'] = ({ address, port, from, fromPort, tls }, handlers) => {
+  const to = {
+    ...{ host: address, port },
+    ...(from === undefined ? {} : { localAddress: from }),
+    ...(fromPort === undefined ? {} : { localPort: fromPort }),
+  };
   const socket: Socket = tls === undefined ? connectTcp(to) : connectTls({ ...to, ...tlsOptions(tls) });
   socket.setNoDelay(true);
   attach(socket, handlers, tls === undefined ? 'connect' : 'secureConnect');

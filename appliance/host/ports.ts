@@ -144,6 +144,8 @@ export interface Net {
       readonly address: Address;
       readonly port: number;
       readonly from?: Address;
+      /** The local port; absent: any. */
+      readonly fromPort?: number;
       readonly tls?: {
         readonly identity?: TlsIdentity;
         readonly serverName?: string;

@@ -1,6 +1,7 @@
 /** What the notices' two halves are given, and what they give. */
 import type { Address } from '../../sdk/wire/address.ts';
-import type { Clock, Log, Millis, Net, Random, Signer, Verify } from '../host/ports.ts';
+import type { FloodConfig } from '../flooding/flood.ts';
+import type { Clock, Log, Millis, Net, OpenVty, Random, Signer, Verify } from '../host/ports.ts';
 import type { Announced, Self } from '../notifier/announced.ts';
 import type { Trust } from '../pki/trust.ts';
 import type { Heard } from './heard.ts';
@@ -17,6 +18,8 @@ export interface NoticesConfig {
   readonly ttl: number;
   /** Unicast receivers, where multicast routing does not reach. */
   readonly peers: readonly { readonly address: Address; readonly port: number }[];
+  /** Opaque LSAs of OSPF as another carrier; absent: none. `refresh`: between two refreshes that go by it, ms. */
+  readonly ospf?: (FloodConfig & { readonly refresh: Millis }) | undefined;
   /** Between two refreshes, ms. */
   readonly refresh: Millis;
   /** Peers, and their bindings and offers all together, that are kept. */
@@ -27,6 +30,8 @@ export interface NoticesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly net: Net;
+  /** For OSPF as a carrier. */
+  readonly openVty?: OpenVty;
   readonly log: Log;
   readonly verify: Verify;
   readonly signer: Signer;

@@ -26,6 +26,10 @@ export class Peer {
   /** The last refresh's. */
   beat = 0;
   validity: Millis;
+  /** When it last said unasked, in a datagram, that it is there. */
+  toldAt = Number.NEGATIVE_INFINITY;
+  /** The nonce of what holds its whole table in OSPF's database, as it last said. */
+  image: string | undefined;
   /** What it wants to see in our next question. */
   cookie: Uint8Array | undefined;
   /** Where its last message came from. */
@@ -55,6 +59,7 @@ export class Peer {
   reboot(boot: number): void {
     this.table = new PeerTable(boot);
     this.telling = undefined;
+    this.image = undefined;
     this.beat = 0;
   }
 

@@ -30,11 +30,24 @@ const LONGEST_VALIDITY: Millis = 300_000;
 
 type Message = (Notice | Refresh) & { readonly signature: Uint8Array };
 
+/** How a message came: by itself, or in OSPF's database, where it stays. */
+export type Way = 'datagram' | 'lsa';
+
+/** A message in OSPF's database. */
+export interface Kept {
+  readonly message: Message;
+  readonly bytes: Uint8Array;
+  /** The router that floods it. */
+  readonly from: Address;
+}
+
 export class Receiver {
   private readonly options: NoticesOptions & {
     readonly counters: Counters;
     readonly send: (bytes: Uint8Array, port: number, address: Address) => void;
     readonly tell: (bytes: Uint8Array) => void;
+    /** What a manager has in OSPF's database now; absent: it is not heard. */
+    readonly recall?: (manager: ManagerId) => readonly Kept[];
   };
   private trust: Trust;
   private readonly gate: Gate;
@@ -58,7 +71,8 @@ export class Receiver {
       if (this.keyOf(peer.id, peer.certificate, peer.source) === undefined) this.forget(peer);
   }
 
-  hear(message: Message, bytes: Uint8Array, from: Address): void {
+  /** `from`: where it came from; over OSPF the ID of the router that floods it. */
+  hear(message: Message, bytes: Uint8Array, from: Address, way: Way = 'datagram'): void {
     const { counters, signer, boot } = this.options;
     const { manager } = message;
     if (manager === signer.id) {
@@ -66,26 +80,38 @@ export class Receiver {
       return;
     }
     const peer = this.peers.get(manager);
-    const answer = message.nonce !== undefined;
-    if (answer && !this.questions.answers(message.nonce, manager)) {
+    const inImage = way === 'lsa' && message.nonce !== undefined;
+    const answer = message.nonce !== undefined && !inImage;
+    if (answer ? !this.questions.answers(message.nonce, manager) : inImage && !wants(peer, message)) {
       counters.add('dropped-unasked');
       return;
     }
-    if (peer !== undefined && !answer && this.isOld(peer, message)) {
+    if (peer !== undefined && !answer && !inImage && this.isOld(peer, message)) {
       counters.add('dropped-old');
       return;
     }
-    const key = this.keyFor(peer, message, from);
+    const source = way === 'lsa' ? (message.addresses[0] ?? from) : from;
+    const key = this.keyFor(peer, message, from, source);
     if (key === undefined) return;
     if (!this.gate.authentic(key, bytes, message.signature, from, manager)) return;
     if (!answer && peer?.table.boot !== message.boot) {
       if (peer !== undefined && message.boot < peer.table.boot)
         this.gate.refuse('lower-boot', from, { manager, boot: message.boot, known: peer.table.boot });
-      this.challenge(message, from);
+      this.challenge(message, from, source);
       return;
     }
-    if (message.type === 'refresh') this.takeRefresh(peer, message, key, from);
-    else if (peer !== undefined) this.takeNotice(peer, message, from);
+    if (message.type === 'refresh') this.takeRefresh(peer, message, key, source, way);
+    else if (peer !== undefined) this.takeNotice(peer, message, source, way);
+  }
+
+  /** OSPF has lost the way to the router by which a manager speaks, or has found it again. */
+  reach(manager: ManagerId, reachable: boolean): void {
+    const peer = this.peers.get(manager);
+    if (peer === undefined) return;
+    if (reachable) {
+      this.suspectBoot.add(manager);
+      this.questions.ask(manager, this.options.random.uniform() * STRANGER);
+    } else if (this.options.clock.now() - peer.toldAt >= peer.validity) this.silence(peer);
   }
 
   status(): readonly PeerStatus[] {
@@ -124,12 +150,17 @@ export class Receiver {
   }
 
   /** The key that must have signed it; undefined when that cannot be known yet, or is not to be trusted. */
-  private keyFor(peer: Peer | undefined, message: Message, from: Address): Uint8Array | undefined {
+  private keyFor(
+    peer: Peer | undefined,
+    message: Message,
+    from: Address,
+    source: Address,
+  ): Uint8Array | undefined {
     // Only in an answer: a certificate costs more to look at than to send.
     if (message.type === 'refresh' && message.nonce !== undefined && message.certificate !== undefined)
       return this.keyOf(message.manager, message.certificate, from);
     if (peer !== undefined) return peer.publicKey;
-    this.challenge(message, from);
+    this.challenge(message, from, source);
     return undefined;
   }
 
@@ -146,15 +177,15 @@ export class Receiver {
   }
 
   /** Asks one of whom nothing is believed yet, or who says that he has started anew. */
-  private challenge({ manager, addresses }: Message, from: Address): void {
+  private challenge({ manager, addresses }: Message, from: Address, source: Address): void {
     const { random, counters } = this.options;
     if (!this.strangers.allows(from)) {
       counters.add('limit-strangers');
       return;
     }
     const peer = this.peers.get(manager);
-    if (peer !== undefined) peer.source = from;
-    else this.strangers.remember(manager, [from, ...addresses.filter(address => address !== from)]);
+    if (peer !== undefined) peer.source = source;
+    else this.strangers.remember(manager, [source, ...addresses.filter(address => address !== source)]);
     this.suspectBoot.add(manager);
     this.questions.ask(manager, random.uniform() * STRANGER);
   }
@@ -174,9 +205,10 @@ export class Receiver {
       const from = this.strangers.placesOf(manager);
       return from && { places: placesOf(from), since: 0, times: STRANGER_TIMES };
     }
-    const { boot, cover, complete } = peer.table;
     const suspect = this.suspectBoot.has(manager);
-    if (complete && cover.whole && !suspect) return undefined;
+    if (!suspect && !knowsAll(peer)) this.recall(peer);
+    if (!suspect && knowsAll(peer)) return undefined;
+    const { boot, cover } = peer.table;
     return {
       places: placesOf(peer.places),
       ...{ cookie: peer.cookie, boot, since: cover.cursor },
@@ -184,7 +216,33 @@ export class Receiver {
     };
   }
 
-  private takeRefresh(known: Peer | undefined, message: Refresh, key: Uint8Array, from: Address): void {
+  /** Looks up what is missing where it may be, before it is asked for. */
+  private recall(peer: Peer): void {
+    const kept = this.options.recall?.(peer.id) ?? [];
+    const notices = kept.flatMap(({ message, ...rest }) =>
+      message.type === 'notice' && message.boot === peer.table.boot ? [{ message, ...rest }] : [],
+    );
+    notices.sort((one, other) => one.message.change - other.message.change);
+    const hear = (those: typeof notices): void => {
+      for (const { message, bytes, from } of those)
+        if (!knowsAll(peer)) this.hear(message, bytes, from, 'lsa');
+    };
+    const log = notices.filter(({ message }) => message.nonce === undefined);
+    hear(log);
+    const image = notices.filter(({ message }) => message.nonce && hex(message.nonce) === peer.image);
+    if (knowsAll(peer) || image.length === 0) return;
+    this.options.counters.add('image-recalled');
+    hear(image);
+    hear(log);
+  }
+
+  private takeRefresh(
+    known: Peer | undefined,
+    message: Refresh,
+    key: Uint8Array,
+    from: Address,
+    way: Way,
+  ): void {
     const peer = known ?? this.admit(message, key, from);
     if (peer === undefined) return;
     const { nonce } = message;
@@ -196,7 +254,13 @@ export class Receiver {
       if (message.cookie !== undefined) peer.cookie = message.cookie;
     }
     peer.beat = Math.max(peer.beat, message.beat);
-    peer.validity = Math.min(Math.max(message.validity, 1), LONGEST_VALIDITY);
+    peer.image = message.image && hex(message.image);
+    const now = this.options.clock.now();
+    const own = way === 'datagram' && nonce === undefined;
+    if (own) peer.toldAt = now;
+    // What comes by OSPF, and answers, allow for the longest silence: the refreshes of another carrier would show a shorter one.
+    if (own || now - peer.toldAt >= peer.validity)
+      peer.validity = Math.min(Math.max(message.validity, 1), LONGEST_VALIDITY);
     if (message.gone) {
       this.forget(peer);
       return;
@@ -210,9 +274,11 @@ export class Receiver {
     } else this.mend(peer);
   }
 
-  private takeNotice(peer: Peer, message: Notice, from: Address): void {
+  private takeNotice(peer: Peer, message: Notice, from: Address, way: Way): void {
     const { nonce } = message;
-    if (nonce !== undefined) {
+    if (nonce !== undefined && way === 'lsa') {
+      if (!peer.admits(hex(nonce), true)) return;
+    } else if (nonce !== undefined) {
       this.suspectBoot.delete(peer.id);
       if (message.boot !== peer.table.boot) this.believe(peer, message.boot, from);
       if (!peer.admits(hex(nonce), message.whole)) return;
@@ -273,15 +339,14 @@ export class Receiver {
   }
 
   private mend(peer: Peer): void {
-    const { cover, complete } = peer.table;
-    if (complete && cover.whole) this.questions.drop(peer.id);
+    if (knowsAll(peer)) this.questions.drop(peer.id);
     else this.questions.ask(peer.id, LATE + this.options.random.uniform() * JITTER);
   }
 
   /** Its silence is looked for when it can first be there: not each message sets a timer. */
   private watch(peer: Peer): void {
     if (peer.fading !== undefined && !peer.silent) return;
-    const { clock, emit } = this.options;
+    const { clock } = this.options;
     peer.fading?.cancel();
     peer.silent = false;
     let sure = false;
@@ -293,11 +358,18 @@ export class Receiver {
         peer.fading = clock.after('peer-silent', Math.max(left, HELD_UP), look);
         return;
       }
-      peer.silent = true;
-      peer.fading = clock.after('peer-forgotten', FORGET, () => this.forget(peer));
-      emit({ type: 'peer-silent', manager: peer.id });
+      this.silence(peer);
     };
     look();
+  }
+
+  private silence(peer: Peer): void {
+    if (peer.silent) return;
+    const { clock, emit } = this.options;
+    peer.fading?.cancel();
+    peer.silent = true;
+    peer.fading = clock.after('peer-forgotten', FORGET, () => this.forget(peer));
+    emit({ type: 'peer-silent', manager: peer.id });
   }
 
   private forget(peer: Peer): void {
@@ -307,4 +379,15 @@ export class Receiver {
     this.suspectBoot.delete(peer.id);
     this.options.emit({ type: 'peer-gone', manager: peer.id });
   }
+}
+
+const knowsAll = ({ table }: Peer): boolean => table.complete && table.cover.whole;
+
+/** Whether a notice is part of the image that a peer named in a fresh message, and not known yet. */
+function wants(peer: Peer | undefined, message: Message): boolean {
+  if (peer === undefined || message.type !== 'notice' || !message.whole || knowsAll(peer)) return false;
+  const { boot, since, change } = message;
+  const nonce = hex(message.nonce!);
+  if (nonce !== peer.image || boot !== peer.table.boot) return false;
+  return peer.telling !== nonce || !peer.table.cover.has(since, change);
 }

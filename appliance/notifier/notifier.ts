@@ -9,6 +9,7 @@ import type { Announced, Self } from './announced.ts';
 import type { Counters } from './counters.ts';
 import { Ledger } from './ledger.ts';
 import { Pending } from './pending.ts';
+import { type Medium, Publication } from './publication.ts';
 import { type Repair, Repairs } from './repairs.ts';
 import { NoticeWriter, sorted } from './writer.ts';
 
@@ -36,6 +37,8 @@ export interface NotifierOptions {
   /** To all groups and unicast receivers. */
   readonly tell: (bytes: Uint8Array) => void;
   readonly send: (bytes: Uint8Array, port: number, address: Address) => void;
+  /** Where what is told stays to be seen, and how often that is said; absent: nowhere. */
+  readonly medium?: (Medium & { readonly refresh: Millis }) | undefined;
 }
 
 export class Notifier {
@@ -44,6 +47,8 @@ export class Notifier {
   private readonly ledger = new Ledger();
   private readonly pending = new Pending();
   private readonly repairs: Repairs;
+  /** What is kept in OSPF's database. */
+  readonly publication: Publication | undefined;
   private beat = 0;
   private flushedAt = Number.NEGATIVE_INFINITY;
   private flushing: Timer | undefined;
@@ -58,8 +63,14 @@ export class Notifier {
       ...options,
       ledger: this.ledger,
       writer: this.writer,
-      refresh: fields => this.refresh({ ...fields, certificate }),
+      refresh: fields => this.refresh({ ...fields, certificate, slow: true }),
     });
+    const { medium } = options;
+    if (medium !== undefined)
+      this.publication = new Publication({
+        ...{ ...options, medium, ledger: this.ledger, writer: this.writer, interval: medium.refresh },
+        refresh: fields => this.refresh({ ...fields, slow: true }),
+      });
     this.sendRefresh();
   }
 
@@ -78,6 +89,7 @@ export class Notifier {
   close(leave: boolean): void {
     for (const timer of [this.flushing, this.beating, ...this.hurried]) timer?.cancel();
     this.repairs.close();
+    this.publication?.close(leave);
     if (!leave) return;
     this.options.tell(this.refresh({ gone: true }));
     this.options.tell(this.refresh({ gone: true }));
@@ -100,7 +112,9 @@ export class Notifier {
       this.ledger.tell(taken, this.flushedAt);
       const { change } = this.ledger;
       const entries = sorted(taken.map(([, entry]) => entry));
-      tell(this.writer.notice({ since: change - 1, change, whole: false, ...entries }));
+      const bytes = this.writer.notice({ since: change - 1, change, whole: false, ...entries });
+      tell(bytes);
+      this.publication?.told(bytes);
       counters.add('notice-sent');
     }
     if (this.pending.size > 0) this.flushing = clock.after('notice', PACE, () => this.flush());
@@ -129,17 +143,26 @@ export class Notifier {
     this.options.tell(this.refresh({}));
   }
 
-  private refresh(fields: {
+  /** `slow`: it may be the only one for as long as those over OSPF are apart. */
+  private refresh({
+    slow = false,
+    ...fields
+  }: {
     nonce?: Uint8Array;
     cookie?: Uint8Array;
     certificate?: Uint8Array;
+    image?: Uint8Array;
     gone?: boolean;
+    slow?: boolean;
   }): Uint8Array {
+    const { refresh, medium } = this.options;
+    const interval = slow && medium !== undefined ? Math.max(refresh, medium.refresh) : refresh;
+    const image = this.publication?.image;
     return this.writer.refresh({
-      ...{ gone: false, ...fields },
+      ...{ gone: false, ...(image && { image }), ...fields },
       change: this.ledger.change,
       beat: ++this.beat,
-      validity: Math.round(this.options.refresh * MISSED),
+      validity: Math.round(interval * MISSED),
       entries: this.ledger.alive,
     });
   }

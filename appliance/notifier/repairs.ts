@@ -10,8 +10,9 @@ import type { Trust } from '../pki/trust.ts';
 import { Cookies } from '../responder/cookies.ts';
 import { SourceLimits } from '../responder/source-limits.ts';
 import type { Counters } from './counters.ts';
-import type { Ledger, Line } from './ledger.ts';
-import { type NoticeWriter, sorted } from './writer.ts';
+import type { Ledger } from './ledger.ts';
+import { type Telling, tellNext } from './telling.ts';
+import type { NoticeWriter } from './writer.ts';
 
 export type Repair = Extract<NoticeMessage, { type: 'repair' }> & { readonly signature: Uint8Array };
 
@@ -27,16 +28,9 @@ const PACE: Millis = 2;
 /** A question to everybody is answered within this, at random. */
 const SPREAD: Millis = 50;
 
-interface Transfer {
+interface Transfer extends Telling {
   readonly address: Address;
   readonly port: number;
-  readonly nonce: Uint8Array;
-  readonly whole: boolean;
-  /** What is still to be told, and up to which change it was when it was collected. */
-  readonly lines: readonly Line[];
-  readonly until: number;
-  at: number;
-  since: number;
 }
 
 export interface RepairOptions {
@@ -167,36 +161,9 @@ export class Repairs {
     if (this.running.size > 0) this.timer = this.options.clock.after('repair', PACE, () => this.turn());
   }
 
-  /** One datagram: as many changes as fit, and each of them whole. */
   private sendNext(transfer: Transfer): void {
     const { writer, send, counters } = this.options;
-    const { lines, nonce, whole, since, until } = transfer;
-    const from = transfer.at;
-    let left = writer.room();
-    let end = from;
-    while (end < lines.length) {
-      const next = endOfChange(lines, end);
-      const size = lines.slice(end, next).reduce((sum, line) => sum + line.size, 0);
-      if (end > from && (size > left || next - from > MOST)) break;
-      left -= size;
-      end = next;
-    }
-    const change = end === lines.length ? until : lines[end - 1]!.change;
-    const entries = sorted(lines.slice(from, end).map(line => line.entry));
-    send(writer.notice({ since, change, nonce, whole, ...entries }), transfer.port, transfer.address);
+    send(tellNext(transfer, writer), transfer.port, transfer.address);
     counters.add('repair-sent');
-    transfer.at = end;
-    transfer.since = change;
   }
-}
-
-/** Entries of each sort that one notice may hold. */
-const MOST = 64;
-
-/** Where the lines of the change that begins at `at` end. */
-function endOfChange(lines: readonly Line[], at: number): number {
-  const { change } = lines[at]!;
-  let end = at + 1;
-  while (end < lines.length && lines[end]!.change === change) end++;
-  return end;
 }

@@ -111,6 +111,7 @@ local ELEMENTS = {
   [0x0090] = { "binding", "group" },
   [0x0091] = { "offer", "group" },
   [0x0092] = { "weight-sum", "u32", 0, U32 },
+  [0x0093] = { "image", "bytes", 8, 8 },
   [0x00a0] = { "scores", "bytes", 8, 1024 },
   [0x00a1] = { "link-name", "text", 0, 32 },
   [0x00a2] = { "input", "u48", 0 },
@@ -175,7 +176,7 @@ local MESSAGES = {
     "manager-id manager-name? address* anycast-port port tls? boot since change nonce? whole? binding* offer* signature" },
   [0x31] = { "refresh",
     "manager-id manager-name? address* anycast-port port tls? boot change nonce? cookie? certificate? beat validity"
-      .. " entries gone? signature" },
+      .. " entries gone? image? signature" },
   [0x32] = { "repair", "nonce cookie? manager-id? boot? since certificate padding? signature" },
   [0x38] = { "poll", "nonce cookie? part? certificate? padding? signature?" },
   [0x39] = { "poll-reply", "nonce manager-id cookie? certificate? part parts scores? link* round-trip* signature" },

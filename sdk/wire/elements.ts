@@ -164,6 +164,7 @@ export const whole = must(0x0086, 'whole', presence);
 export const beat = must(0x0087, 'beat', unsigned(6, 1, U48));
 export const entries = must(0x0088, 'entries', unsigned(4, 0, U32));
 export const servers = must(0x0089, 'servers', unsigned(4, 0, U32));
+export const image = may(0x0093, 'image', opaque(8, 8));
 export const weightSum = may(0x0092, 'weight-sum', unsigned(4, 0, U32));
 
 // Polls

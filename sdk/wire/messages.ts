@@ -229,9 +229,9 @@ export type NoticeMessage =
       readonly boot: number;
       readonly since: number;
       readonly change: number;
-      /** 8 bytes: that of the repair which it answers; absent when unasked. */
+      /** 8 bytes: that of the repair which it answers, or of the image that it is part of; absent when unasked. */
       readonly nonce?: Uint8Array;
-      /** The answer tells the whole table, from change 0 on: what it does not tell is gone. */
+      /** The answer, or image, tells the whole table, from change 0 on: what it does not tell is gone. */
       readonly whole: boolean;
       readonly bindings: readonly NoticedBinding[];
       readonly offers: readonly NoticedOffer[];
@@ -255,6 +255,8 @@ export type NoticeMessage =
       readonly entries: number;
       /** It stops: its bindings and offers are no more. */
       readonly gone: boolean;
+      /** 8 bytes: the nonce of the notices in which OSPF's database holds the whole table; absent = it does not. */
+      readonly image?: Uint8Array;
       readonly signature?: Uint8Array;
     })
   /** Asks a manager, or everybody, for what changed after change `since` of `boot`. */

@@ -53,6 +53,7 @@ export const NOTICES: readonly Shape<Type>[] = [
     validity: one(element.validity),
     entries: one(element.entries),
     gone: flag(element.gone),
+    image: optional(element.image),
     signature: optional(element.signature),
   }),
   shape('repair', {

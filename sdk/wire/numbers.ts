@@ -53,7 +53,7 @@ export const RESERVED_MESSAGES = {
 } as const;
 
 export const RESERVED_ELEMENTS = {
-  notices: [0x0093, 0x009f],
+  notices: [0x0094, 0x009f],
   polls: [0x00ab, 0x00af],
   gslb: [0x00b2, 0x00bf],
   dhcp: [0x00c0, 0x00cf],

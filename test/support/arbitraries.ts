@@ -345,6 +345,7 @@ export const noticeMessage: fc.Arbitrary<NoticeMessage> = fc.oneof(
       validity: u32,
       entries: u32,
       gone: fc.boolean(),
+      image: nonce,
       signature,
     },
     { requiredKeys: ['type', ...spoken, 'beat', 'validity', 'entries', 'gone', 'signature'] },

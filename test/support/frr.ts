@@ -25,6 +25,8 @@ export interface FrrOptions {
   readonly daemons: readonly FrrDaemonName[];
   /** Restarts in good order are graceful (RFC 3623): ospfd is told before, zebra leaves its routes. The configuration has to allow it. */
   readonly graceful?: boolean;
+  /** ospfd with its API server, for opaque LSAs. */
+  readonly api?: boolean;
 }
 
 export interface FrrSet {
@@ -47,7 +49,7 @@ const run = promisify(execFile);
 
 /** Starts the daemons; resolves when all answer and have the configuration. Throws with FRR's words when it refuses a line. */
 export async function startFrr(options: FrrOptions): Promise<FrrSet> {
-  const { directory, namespace, config, graceful = false } = options;
+  const { directory, namespace, config, graceful = false, api = false } = options;
   const names: readonly FrrDaemonName[] = ['zebra', ...options.daemons.filter(name => name !== 'zebra')];
   const children = new Map<FrrDaemonName, ChildProcess>();
   prepare(directory, config);
@@ -67,6 +69,7 @@ export async function startFrr(options: FrrOptions): Promise<FrrSet> {
     ];
     const binary = join(BINARIES, name);
     if (graceful && name === 'zebra') args.push('-r');
+    if (api && name === 'ospfd') args.push('-a');
     // ospfd keeps what it must know after a restart at one place, whatever the namespace (`ip netns exec` gives each its own mounts).
     const own = `mount --bind ${join(directory, 'run')} /run/frr && exec "$@"`;
     const inner = graceful ? ['sh', '-c', own, 'sh', binary, ...args] : [binary, ...args];

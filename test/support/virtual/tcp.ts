@@ -38,7 +38,7 @@ export function openListener(
 export function connectStream(host: VirtualHost, to: Destination, handlers: StreamHandlers): Stream {
   const { network } = host;
   const from = to.from ?? host.sourceFor(to.address);
-  const client = new Endpoint(host, handlers, { address: from, port: host.nextPort() }, to);
+  const client = new Endpoint(host, handlers, { address: from, port: to.fromPort ?? host.nextPort() }, to);
   const where = `${to.address}:${to.port}`;
   const synchronize = (attempt: number): void => {
     if (!client.connecting) return;

@@ -24,7 +24,9 @@ const MAY: Record<string, readonly string[]> = {
   'appliance/pki': ['appliance/registry', 'ports'],
   'appliance/operator': ['appliance/registry', 'appliance/desired', 'appliance/config', 'ports'],
   'appliance/notifier': ['appliance/responder', 'appliance/registry', 'appliance/pki', 'ports'],
+  'appliance/flooding': ['ports'],
   'appliance/notices': [
+    'appliance/flooding',
     'appliance/notifier',
     'appliance/responder',
     'appliance/registry',
