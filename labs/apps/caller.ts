@@ -1,6 +1,7 @@
 /**
- * A conference client: node caller.mjs --to ADDRESS[:PORT], or --ask VIP|NAME|any [--via MANAGER] [--link INTERFACE], which asks by
- * anycast ARP which conference servers there are and calls the best of them. Then [--ms 1000] of media. Prints one line of JSON.
+ * A conference client: node caller.mjs --to ADDRESS[:PORT], or --ask VIP|NAME|any [--via MANAGER|GSLB,…] [--link INTERFACE] [--timeout
+ * 1000], which asks by anycast ARP which conference servers there are and calls the best of them. Then [--ms 1000] of media. Prints one
+ * line of JSON.
  */
 import { parseArgs } from 'node:util';
 import { pick } from '../../sdk/index.ts';
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     ask: { type: 'string' },
     via: { type: 'string' },
     link: { type: 'string' },
+    timeout: { type: 'string', default: '1000' },
     ms: { type: 'string', default: '1000' },
   },
 });
@@ -35,12 +37,14 @@ function given(to: string | undefined): { address: string; port: number; asked: 
 }
 
 async function askFor(what: string): Promise<{ address: string; port: number; asked: object }> {
+  const start = performance.now();
   const picked = await pick(
     { protocol: 'h323', transport: 'tcp', ...(what === 'any' ? {} : wanted(what)) },
     {
-      ...(values.via === undefined ? {} : { via: values.via }),
+      ...(values.via === undefined ? {} : { via: values.via.split(',') }),
+      timeout: Number(values.timeout),
       ...(values.link === undefined ? {} : { link: values.link }),
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(20_000),
     },
   );
   picked.socket?.destroy();
@@ -48,7 +52,10 @@ async function askFor(what: string): Promise<{ address: string; port: number; as
   return {
     address: picked.server.address,
     port: picked.port,
-    asked: { from: picked.answer.from, roundTrip: picked.answer.roundTrip, servers },
+    asked: {
+      ...{ from: picked.answer.from, roundTrip: picked.answer.roundTrip, servers },
+      ...{ manager: picked.answer.manager, via: picked.answer.via, picked: performance.now() - start },
+    },
   };
 }
 

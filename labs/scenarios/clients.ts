@@ -43,6 +43,11 @@ export interface Call {
   /** ms. */
   readonly roundTrip?: number;
   readonly servers?: readonly { readonly address: string; readonly score: number }[];
+  /** Identity of the manager that named them; empty: DNS has. And the GSLB that named the manager, if one did. */
+  readonly manager?: string;
+  readonly via?: string;
+  /** ms until a server was picked and connected to. */
+  readonly picked?: number;
   readonly server: string;
   /** ms. */
   readonly setup: number;
@@ -145,6 +150,11 @@ export class Flows {
       };
       if (said.event !== 'lost') return said;
     }
+  }
+
+  /** Ends them where they are: nobody wants to know what became of them. */
+  async abandon(): Promise<void> {
+    await this.#running.stop('SIGKILL');
   }
 }
 

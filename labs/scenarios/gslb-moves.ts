@@ -77,7 +77,7 @@ export async function congestLine(world: GslbWorld): Promise<void> {
     };
     const quiet = await rtt();
     const web = await vipOf(node('a-appliance'), 'www.a.bivouac.test', 3);
-    // Ten times what the line carries, there and back.
+    // Far more than the line carries, there and back.
     const flows = await Flows.start(node('hq-client2'), `${web}:7`, 10, { interval: 10, size: 10_000 });
     const { ms, value: after } = await timed(() =>
       poll(
@@ -89,7 +89,6 @@ export async function congestLine(world: GslbWorld): Promise<void> {
         { timeout: 30_000 },
       ),
     );
-    const full = await rtt();
     const use = await poll(
       'the use of the link is shown',
       async () => {
@@ -99,7 +98,8 @@ export async function congestLine(world: GslbWorld): Promise<void> {
       },
       { timeout: 20_000 },
     );
-    await flows.stop();
+    const full = await rtt();
+    await flows.abandon();
     return {
       ...{ 'to cell a and back': `${quiet} → ${full}`, 'use of its link': use },
       [`of ${headquarters.length} clients to cell a`]: `${before} → ${after.count}`,

@@ -3,6 +3,7 @@ import type { Scenario } from '../scenario/scenario.ts';
 import { anycast } from './anycast.ts';
 import { gslb } from './gslb.ts';
 import { ipv6 } from './ipv6.ts';
+import { mcuByGslb } from './mcu-by-gslb.ts';
 import { network } from './network.ts';
 import { partition } from './partition.ts';
 import { roam } from './roam.ts';
@@ -18,4 +19,5 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   partition,
   anycast,
   gslb,
+  'mcu-by-gslb': mcuByGslb,
 };

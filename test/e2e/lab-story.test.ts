@@ -47,6 +47,8 @@ test.each([
   ['roam', ['run', 'roam'], 11],
   ['partition', ['run', 'partition'], 8],
   ['anycast', ['run', 'anycast'], 8],
+  ['gslb', ['run', 'gslb'], 15],
+  ['mcu-by-gslb', ['run', 'mcu-by-gslb'], 12],
   // As large as a small machine carries.
   ['roam-storm', ['run', 'roam-storm', '--servers', '6', '--seconds', '15'], 6],
 ] as const)(
