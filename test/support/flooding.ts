@@ -115,7 +115,7 @@ export class Row {
         ...{ port: 9748, groups: [], interfaces: [], ttl: 32, peers: [], refresh: 1000 },
         limits: { peers: 16, bindings: 10_000 },
         ospf: {
-          ...{ port: 2607, opaqueType: OPAQUE_TYPE, refresh: 1000 },
+          ...{ port: 2607, opaqueType: OPAQUE_TYPE, refresh: 5000 },
           sockets: join(this.directory, at),
         },
         ...changes,
@@ -145,6 +145,14 @@ export class Row {
     const text = await this.frr[at].vty('ospfd', 'show ip ospf database opaque-as');
     return text.split('LS age: ').filter(part => !part.startsWith('3600') && part.includes(`${OPAQUE_TYPE}.`))
       .length;
+  }
+
+  /** Link state updates that have come to a router's e0. */
+  async updates(at: 'a' | 'b'): Promise<number> {
+    const text = await this.frr[at].vty('ospfd', 'show ip ospf interface traffic');
+    const line = text.split('\n').find(one => /^e0\b/.test(one))!;
+    // Interface, then rx/tx of HELLO, DB-Desc, LS-Req, LS-Update, LS-Ack.
+    return Number(line.trim().split(/\s+/)[4]!.split('/')[0]);
   }
 
   /** Ends the managers, silently. */
