@@ -106,7 +106,7 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
   });
   const sockets = new Map<4 | 6, DatagramSocket>();
   const poller = new Poller({
-    ...{ clock, random, signer, verify, interval: config.gslb.poll },
+    ...{ clock, random, signer, verify, log, interval: config.gslb.poll },
     trust: () => mission.trust ?? NOBODY,
     certificate: () => mission.certificate ?? new Uint8Array(0),
     send: (bytes, port, to) => sockets.get(familyOf(to))?.send(bytes, port, to),

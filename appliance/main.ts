@@ -152,7 +152,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     onProblems: problems => watch.note('routing', problems),
   });
   const scouts = createScouts({
-    ...{ host, signer, links: config.links, probes: !config.alone },
+    ...{ host, signer, links: watchedLinks(config), probes: !config.alone },
     trust: () => mission.trust,
     certificate: () => mission.certificate,
     state: () => loop.state,
@@ -337,6 +337,18 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     },
   };
 }
+
+/** The links that GSLBs are told of: those that are named, else those that lead to the others. */
+const watchedLinks = ({ links, notices, routing, access }: Config): Config['links'] =>
+  links.length > 0
+    ? links
+    : [...new Set([...notices.interfaces, ...routing.interfaces])]
+        .filter(name => !access.includes(name) && name !== '*')
+        .slice(0, MOST_LINKS)
+        .map(name => ({ interface: name, rate: 0 }));
+
+/** In a reply to a poll. */
+const MOST_LINKS = 16;
 
 /** The address that invitations name: the first listener's, unless that is all addresses. */
 const registrationAddress = ({ listen }: Config): Address | undefined => {

@@ -79,6 +79,7 @@ export function createScouts({
   };
   const prober = new Prober({
     ...{ clock, random },
+    thinnest: () => rates.thinnest,
     send(bytes, port, to) {
       const family = familyOf(to);
       if (!sockets.has(family)) void open(family);

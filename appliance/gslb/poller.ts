@@ -10,7 +10,7 @@ import { MESSAGE } from '../../sdk/wire/numbers.ts';
 import type { PollMessage } from '../../sdk/wire/poll-messages.ts';
 import { decodePoll, encodePoll, POLL_SIZE } from '../../sdk/wire/polls.ts';
 import { appendSignature, signedPart } from '../../sdk/wire/signing.ts';
-import type { Clock, Millis, Random, Signer, Timer, Verify } from '../host/ports.ts';
+import type { Clock, Log, Millis, Random, Signer, Timer, Verify } from '../host/ports.ts';
 import type { Trust } from '../pki/trust.ts';
 import { followed, type RoundTrip } from '../polls/round-trip.ts';
 import type { GslbEvent, Path } from './view.ts';
@@ -24,6 +24,13 @@ const MOST: Millis = 2000;
 const MISSES = 3;
 /** An unpadded poll without a cookie. */
 const BARE = 28;
+
+/** One line of the log for each sort of refusal in this time. */
+const QUIET: Millis = 10_000;
+
+/** Why what came was not believed. nonce: no poll of ours is open that it could answer. manager: it speaks for another. */
+type Refusal = 'malformed' | 'nonce' | 'manager' | 'untrusted' | 'signature';
+export type PollCount = 'sent' | 'answered' | 'missed' | `refused-${Refusal}`;
 
 interface Polled {
   readonly manager: ManagerId;
@@ -48,6 +55,7 @@ export interface PollerOptions {
   readonly random: Random;
   readonly signer: Signer;
   readonly verify: Verify;
+  readonly log?: Log;
   readonly trust: () => Trust;
   /** DER of this GSLB's. */
   readonly certificate: () => Uint8Array;
@@ -58,9 +66,12 @@ export interface PollerOptions {
 }
 
 export class Poller {
-  readonly counters = { sent: 0, answered: 0, missed: 0, refused: 0 };
+  readonly counters: Partial<Record<PollCount, number>> = {};
   private readonly options: PollerOptions;
   private readonly polled = new Map<ManagerId, Polled>();
+  /** By the nonce of the poll that is open. */
+  private readonly open = new Map<string, Polled>();
+  private readonly said = new Map<PollCount, Millis>();
 
   constructor(options: PollerOptions) {
     this.options = options;
@@ -90,7 +101,9 @@ export class Poller {
   }
 
   forget(manager: ManagerId): void {
-    this.polled.get(manager)?.timer?.cancel();
+    const polled = this.polled.get(manager);
+    polled?.timer?.cancel();
+    if (polled !== undefined) this.shut(polled);
     this.polled.delete(manager);
   }
 
@@ -99,26 +112,41 @@ export class Poller {
     try {
       const message = bytes[3] === MESSAGE.cookie ? decodeAnycast(bytes) : decodePoll(bytes);
       if (message.type !== 'cookie' && message.type !== 'poll-reply') return;
-      const polled = this.openFor(message.nonce);
-      if (polled === undefined) this.counters.refused++;
+      const polled = this.open.get(`${message.nonce}`);
+      if (polled === undefined) this.refuse('nonce', from);
       else if (message.type === 'cookie') this.takeCookie(polled, message.cookie);
       else this.takeReply(polled, message, bytes, from);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.counters.refused++;
+      this.refuse('malformed', from);
     }
   }
 
   close(): void {
     for (const { timer } of this.polled.values()) timer?.cancel();
     this.polled.clear();
+    this.open.clear();
   }
 
-  private openFor(nonce: Uint8Array): Polled | undefined {
-    const wanted = `${nonce}`;
-    for (const polled of this.polled.values())
-      if (polled.open !== undefined && `${polled.open.nonce}` === wanted) return polled;
-    return undefined;
+  private count(what: PollCount): void {
+    this.counters[what] = (this.counters[what] ?? 0) + 1;
+  }
+
+  /** Counts what is not believed, and says so now and then: it may come without end. */
+  private refuse(why: Refusal, from: Address): void {
+    const name = `refused-${why}` as const;
+    this.count(name);
+    const { clock, log } = this.options;
+    const last = this.said.get(name);
+    if (last !== undefined && clock.now() - last < QUIET) return;
+    this.said.set(name, clock.now());
+    log?.('warning', 'poll-refused', { why, from, count: this.counters[name] });
+  }
+
+  /** Nothing that comes now answers the poll that was open. */
+  private shut(polled: Polled): void {
+    if (polled.open !== undefined) this.open.delete(`${polled.open.nonce}`);
+    polled.open = undefined;
   }
 
   private ask(polled: Polled): void {
@@ -136,8 +164,10 @@ export class Poller {
       });
       bytes = appendSignature(unsigned, signer.sign(signedPart(unsigned)));
     }
+    this.shut(polled);
     polled.open = { nonce, at: clock.now(), timed: pass !== undefined };
-    this.counters.sent++;
+    this.open.set(`${nonce}`, polled);
+    this.count('sent');
     const patience = Math.min(interval, Math.max(LEAST, 4 * (polled.trip?.rtt ?? interval)));
     // A way that has become much longer would else never be measured again (RFC 6298 §5.5).
     const backedOff = Math.min(Math.max(patience, MOST), patience * 2 ** Math.min(polled.misses, 8));
@@ -147,8 +177,8 @@ export class Poller {
   }
 
   private miss(polled: Polled): void {
-    this.counters.missed++;
-    polled.open = undefined;
+    this.count('missed');
+    this.shut(polled);
     polled.misses++;
     polled.trip = followed(polled.trip, undefined);
     if (polled.misses === MISSES) this.options.emit({ type: 'poll-lost', manager: polled.manager });
@@ -180,7 +210,7 @@ export class Poller {
     const { trust, verify, clock } = this.options;
     const { open } = polled;
     if (reply.manager !== polled.manager || open === undefined) {
-      this.counters.refused++;
+      this.refuse('manager', from);
       return;
     }
     let key = polled.publicKey;
@@ -189,16 +219,16 @@ export class Poller {
       const good = 'member' in judged && judged.member.id === reply.manager;
       key = good && judged.member.roles.includes('manager') ? judged.member.publicKey : undefined;
     }
-    if (
-      key === undefined ||
-      reply.signature === undefined ||
-      !verify(key, signedPart(bytes), reply.signature)
-    ) {
-      this.counters.refused++;
+    if (key === undefined) {
+      this.refuse('untrusted', from);
+      return;
+    }
+    if (reply.signature === undefined || !verify(key, signedPart(bytes), reply.signature)) {
+      this.refuse('signature', from);
       return;
     }
     polled.publicKey = key;
-    polled.open = undefined;
+    this.shut(polled);
     const at = polled.addresses.indexOf(from);
     if (at >= 0) polled.turn = at;
     if (reply.cookie !== undefined) {
@@ -207,7 +237,7 @@ export class Poller {
       this.ask(polled);
       return;
     }
-    this.counters.answered++;
+    this.count('answered');
     polled.misses = 0;
     if (open.timed) polled.trip = followed(polled.trip, clock.now() - open.at);
     if (polled.trip !== undefined) this.tell(polled, reply, polled.trip);

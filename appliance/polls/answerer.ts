@@ -24,6 +24,8 @@ const RATE_EACH = 20;
 const RATE_PROVEN = 400;
 const CERTIFICATES = 100;
 const SIGNATURES = 1000;
+/** Round trips in a reply, by turns: a reply each second must leave room on a thin link. */
+const MOST_PATHS = 4;
 /** Tags that are remembered. */
 const MOST_TAGS = 20_000;
 
@@ -149,7 +151,7 @@ export class PollAnswerer {
       parts,
       ...(scores.length > 0 && { scores }),
       links: told,
-      paths: this.some(paths(), Math.max(0, Math.min(MAX_TOLD, Math.floor(room / PATH)))),
+      paths: this.some(paths(), Math.max(0, Math.min(MOST_PATHS, Math.floor(room / PATH)))),
     };
     return this.reply(poll, fields, send, 'answered');
   }

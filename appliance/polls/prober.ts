@@ -10,10 +10,16 @@ import { decodePoll, encodePoll } from '../../sdk/wire/polls.ts';
 import type { Clock, Millis, Random, Timer } from '../host/ports.ts';
 import { followed, type RoundTrip } from './round-trip.ts';
 
-/** Between two probes of one manager, at random within half to all of it. */
+/** Between two probes of one manager, at random within half to all of it; of many managers so much for each. So what comes is bounded, too. */
 const EVERY: Millis = 5000;
-/** Between two probes of any. */
+const EACH: Millis = 250;
+/** Between two probes of any, at least. */
 const GAP: Millis = 50;
+/** A notice is heard by all appliances at once: they begin at random within this. */
+const FIRST: Millis = 1000;
+/** bits of a probe on the wire, with its headers; and the part of the thinnest link that all of them together may take. */
+const PROBE = 720;
+const SHARE = 0.01;
 const LOST: Millis = 2000;
 const MOST = 1000;
 
@@ -37,6 +43,8 @@ export interface ProberOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly send: (bytes: Uint8Array, port: number, address: Address) => void;
+  /** bit/s of the thinnest link that probes may leave by; 0 = not known. */
+  readonly thinnest?: () => number;
 }
 
 export class Prober {
@@ -54,7 +62,8 @@ export class Prober {
     const known = this.probed.get(manager);
     if (known !== undefined) known.target = target;
     else if (this.probed.size < MOST && target.addresses.length > 0) {
-      const due = this.options.clock.now();
+      const { clock, random } = this.options;
+      const due = clock.now() + random.uniform() * FIRST;
       this.probed.set(manager, { target, trip: undefined, due, open: undefined, turn: 0 });
       this.arm();
     }
@@ -107,7 +116,9 @@ export class Prober {
   private arm(): void {
     if (this.timer !== undefined || this.probed.size === 0) return;
     const next = Math.min(...[...this.probed.values()].map(({ due }) => due));
-    const wait = Math.max(GAP, next - this.options.clock.now());
+    const rate = this.options.thinnest?.() ?? 0;
+    const gap = rate === 0 ? GAP : Math.max(GAP, (1000 * PROBE) / (rate * SHARE));
+    const wait = Math.max(gap, next - this.options.clock.now());
     this.timer = this.options.clock.after('probe', wait, () => {
       this.timer = undefined;
       this.turn();
@@ -132,7 +143,8 @@ export class Prober {
     const { addresses, port } = first.target;
     const nonce = random.bytes(8);
     first.open = { nonce: `${nonce}`, at: now };
-    first.due = now + Math.max(LOST, EVERY * (0.5 + random.uniform() / 2));
+    const every = Math.max(EVERY, EACH * this.probed.size);
+    first.due = now + Math.max(LOST, every * (0.5 + random.uniform() / 2));
     this.open.set(first.open.nonce, first);
     send(encodePoll({ type: 'probe', nonce }), port, addresses[first.turn % addresses.length]!);
   }

@@ -8,7 +8,7 @@ import type { Clock, Files, Millis, Timer } from '../host/ports.ts';
 /** A link that is told of. */
 export interface WatchedLink {
   readonly interface: string;
-  /** bit/s; 0 = not known. */
+  /** bit/s; 0 = as the kernel says, if it does. */
   readonly rate: number;
 }
 
@@ -17,6 +17,9 @@ const LOOK: Millis = 5000;
 /** Time constants of the averages. */
 const FIVE_MINUTES: Millis = 300_000;
 const USE: Millis = 30_000;
+
+/** Where the kernel says how fast a link is, in Mbit/s; −1, or an error, where it does not know (sysfs-class-net). */
+const speedOf = (name: string): string => `/sys/class/net/${name}/speed`;
 
 interface Counted {
   readonly input: number;
@@ -51,6 +54,7 @@ export class LinkRates {
   private readonly files: Pick<Files, 'read'>;
   private readonly links: readonly WatchedLink[];
   private readonly averages = new Map<string, Averages>();
+  private readonly speeds = new Map<string, number>();
   private last: { readonly at: Millis; readonly counted: ReadonlyMap<string, Counted> } | undefined;
   private timer: Timer | undefined;
 
@@ -67,9 +71,18 @@ export class LinkRates {
     return this.links.flatMap(({ interface: name, rate }) => {
       const averages = this.averages.get(name);
       if (averages === undefined) return [];
-      const use = rate === 0 ? 0 : Math.min(1000, Math.round((1000 * averages.busy) / rate));
-      return [{ name, input: Math.round(averages.input), output: Math.round(averages.output), rate, use }];
+      const carries = rate > 0 ? rate : (this.speeds.get(name) ?? 0);
+      const use = carries === 0 ? 0 : Math.min(1000, Math.round((1000 * averages.busy) / carries));
+      return [
+        { name, input: Math.round(averages.input), output: Math.round(averages.output), rate: carries, use },
+      ];
     });
+  }
+
+  /** bit/s of the one that carries least, of those that are there; 0 = not known. */
+  get thinnest(): number {
+    const known = this.told().flatMap(({ rate }) => (rate > 0 ? [rate] : []));
+    return known.length === 0 ? 0 : Math.min(...known);
   }
 
   close(): void {
@@ -79,9 +92,21 @@ export class LinkRates {
   private look(): void {
     const at = this.clock.now();
     const counted = readCounters(this.files.read('/proc/net/dev') ?? '');
-    for (const { interface: name } of this.links) this.take(name, counted.get(name), at);
+    for (const { interface: name, rate } of this.links) {
+      this.take(name, counted.get(name), at);
+      if (rate === 0 && counted.has(name)) this.speeds.set(name, this.speed(name));
+    }
     this.last = { at, counted };
     this.timer = this.clock.after('link-rates', LOOK, () => this.look());
+  }
+
+  private speed(name: string): number {
+    try {
+      return Math.max(0, Number.parseInt(this.files.read(speedOf(name)) ?? '', 10) || 0) * 1e6;
+    } catch {
+      // A link that is down, or is none of wires, has none.
+      return 0;
+    }
   }
 
   private take(name: string, now: Counted | undefined, at: Millis): void {

@@ -10,7 +10,7 @@ import { DEFAULT_LIMITS } from '../../../appliance/gslb/view.ts';
 import { averaged } from '../../../appliance/registry/score.ts';
 import { address } from '../../../sdk/wire/address.ts';
 import { recordingLog, seededRandom, VirtualClock } from '../../support/virtual.ts';
-import { heard, manager, offer, polled } from './world.ts';
+import { heard, offer, polled } from './world.ts';
 
 export interface Town {
   /** Servers of weight 100 at each site; sites are letters. */

@@ -10,6 +10,7 @@ import { LinkRates, readCounters } from '../../../appliance/polls/rates.ts';
 import { offerKey, offerTag } from '../../../appliance/polls/tag.ts';
 import { Table } from '../../../appliance/registry/table.ts';
 import { type Address, address } from '../../../sdk/wire/address.ts';
+import { encodeAnycast } from '../../../sdk/wire/anycast.ts';
 import type { Offer } from '../../../sdk/wire/model.ts';
 import { MESSAGE } from '../../../sdk/wire/numbers.ts';
 import { decodePoll, encodePoll } from '../../../sdk/wire/polls.ts';
@@ -59,7 +60,7 @@ async function polling(world: VirtualWorld, manager: Signer, role = 'gslb', own 
   const events: GslbEvent[] = [];
   const sent: Uint8Array[] = [];
   const poller = new Poller({
-    ...{ clock: world.clock, random: world.random, signer: own, verify, interval: 1000 },
+    ...{ clock: world.clock, random: world.random, log: world.log, signer: own, verify, interval: 1000 },
     trust: () => trust(),
     certificate: () => certificateOf(own, role),
     send: (bytes, port, to) => {
@@ -172,7 +173,14 @@ test('a reply that another key signed, a nonce that is not open, and a changed b
   poller.receive(forged, AT);
   poller.receive(encodePoll({ type: 'echo', nonce: new Uint8Array(8) }), AT);
   poller.receive(Uint8Array.of(1, 2, 3), AT);
-  expect(poller.counters.refused).toBe(2);
+  poller.receive(encodeAnycast({ type: 'cookie', nonce: new Uint8Array(8), cookie: new Uint8Array(16) }), AT);
+  expect(poller.counters).toMatchObject({
+    'refused-signature': 1,
+    'refused-malformed': 1,
+    'refused-nonce': 1,
+  });
+  const said = world.log.of('poll-refused').map(({ fields }) => fields['why']);
+  expect(said).toEqual(['signature', 'malformed', 'nonce']);
   expect(events.slice(before).filter(event => event.type === 'polled')).toEqual([]);
 });
 
@@ -210,6 +218,7 @@ test('round trips to many managers, in their turns, never more than 20 probes in
   const { host } = await answering(world, []);
   const asker = world.network.host('asker', '10.0.0.7');
   let sent = 0;
+  let thinnest = 0;
   const prober = new Prober({
     clock: world.clock,
     random: world.random,
@@ -217,6 +226,7 @@ test('round trips to many managers, in their turns, never more than 20 probes in
       sent++;
       socket.send(bytes, port, to);
     },
+    thinnest: () => thinnest,
   });
   const socket = await asker.net.datagram(
     { address: address('0.0.0.0'), port: 0 },
@@ -235,7 +245,61 @@ test('round trips to many managers, in their turns, never more than 20 probes in
   expect(prober.told().every(({ loss }) => loss > 100)).toBe(true);
   prober.forget(managers[0]!);
   expect(prober.told()).toHaveLength(29);
+  // 1 % of 64 kbit/s.
+  thinnest = 64_000;
+  sent = 0;
+  await world.clock.advance(60_000);
+  expect((sent * 720) / 60).toBeLessThan(64_000 * 0.011);
+  expect(sent).toBeGreaterThan(40);
   prober.close();
+});
+
+test('a notice that all appliances hear makes none of them ask at the same moment, and many managers are asked less often each', async () => {
+  const world = virtualWorld();
+  const asked: number[] = [];
+  const make = () =>
+    new Prober({
+      ...{ clock: world.clock, random: world.random, thinnest: () => 0 },
+      send: () => void asked.push(world.clock.now()),
+    });
+  const crowd = Array.from({ length: 100 }, make);
+  const target = { addresses: [AT], port: PORT };
+  for (const prober of crowd) prober.want(newSigner().id, target);
+  await world.clock.advance(1100);
+  expect(asked).toHaveLength(100);
+  for (let from = 0; from < 1000; from += 100)
+    expect(asked.filter(at => at >= from && at < from + 100).length).toBeLessThan(30);
+  for (const prober of crowd) prober.close();
+  const one = make();
+  asked.length = 0;
+  for (let count = 0; count < 200; count++) one.want(`${count}`.padStart(64, '0') as never, target);
+  await world.clock.advance(60_000);
+  asked.length = 0;
+  await world.clock.advance(100_000);
+  // Each manager of 201 is asked by 200 others as often as it asks them: about 5 a second.
+  expect(asked.length / 100).toBeLessThan(6.5);
+  expect(asked.length / 100).toBeGreaterThan(4);
+  one.close();
+});
+
+test('what a link can carry is asked of the kernel where nobody has said it', async () => {
+  const clock = new VirtualClock();
+  const read = (path: string): string => {
+    if (path === '/proc/net/dev') return proc(clock.now());
+    if (path === '/sys/class/net/wan0/speed') return '100\n';
+    throw Object.assign(new Error('EINVAL: invalid argument, read'), { code: 'EINVAL' });
+  };
+  const rates = new LinkRates(clock, { read }, [
+    { interface: 'wan0', rate: 0 },
+    { interface: 'lo', rate: 0 },
+  ]);
+  await clock.advance(10_000);
+  expect(rates.told().map(({ name, rate }) => [name, rate])).toEqual([
+    ['wan0', 100_000_000],
+    ['lo', 0],
+  ]);
+  expect(rates.thinnest).toBe(100_000_000);
+  rates.close();
 });
 
 const proc = (bytes: number): string => `Inter-|   Receive                            |  Transmit
