@@ -96,7 +96,7 @@ const service = (name, ports) => ({ name, ports, protocol: 'http', shared: true,
 const long = i => service(('www' + i + '.').padEnd(60, 'x') + '.' + 'y'.repeat(60) + '.' + 'z'.repeat(60) + '.test', 80 + i);
 const services = way === 'tls'
   ? [service('www.a.bivouac.test', 80), service('www.bivouac.test', 80)]
-  : [service('www.a.bivouac.test', 80), ...Array.from({ length: 8 }, (_, i) => long(i + 1))];
+  : [service('www.a.bivouac.test', 80), ...Array.from({ length: 7 }, (_, i) => long(i + 1))];
 const registration = new Registration({ name: 'a-web1', services, ...(tls && { tls }) });
 const up = new Set();
 registration.on('service', ({ id, state }) => {
