@@ -14,6 +14,7 @@ export const MOST_ANSWERS = 1 << 18;
 
 /** The answers of a name to questions for one type. */
 export interface Shelf {
+  /** 0: of an alias, all types that no record of ours has. */
   readonly type: number;
   /** For every place. */
   everywhere: FinishedAnswer | undefined;
@@ -28,7 +29,7 @@ export interface Entry {
   readonly wire: Uint8Array;
   /** The zone that it is in. */
   readonly zone: ZoneBytes;
-  /** Types that are there; for an alias, shelves are added as other types are asked for. */
+  /** Types that are there; for an alias, shelves are added as other types are asked for: as many as we know, and one. */
   types: readonly number[];
   /** Names one label below. */
   children: number;
@@ -78,7 +79,7 @@ export class Book {
   shelf(entry: Entry, type: number): Shelf | undefined {
     for (const shelf of entry.shelves) if (shelf.type === type) return shelf;
     if (!entry.types.includes(TYPE.CNAME) || type === QTYPE.ANY) return undefined;
-    if (entry.shelves.length >= MOST_SHELVES) this.forget(entry);
+    if (!KNOWN.has(type) && type !== UNKNOWN) return this.shelf(entry, UNKNOWN);
     const shelf: Shelf = { type, everywhere: undefined, byPlace: [] };
     entry.shelves.push(shelf);
     return shelf;
@@ -190,8 +191,9 @@ export class Book {
   }
 }
 
-/** Types that are asked for of one alias, at most, before they are forgotten. */
-const MOST_SHELVES = 16;
+const KNOWN: ReadonlySet<number> = new Set(Object.values(TYPE));
+/** Stands for every type that no record of ours has: all get the same answer of an alias, and strangers cannot invent more of them. */
+const UNKNOWN = 0;
 
 const shelvesFor = (types: readonly number[]): Shelf[] =>
   types.map(type => ({ type, everywhere: undefined, byPlace: [] }));

@@ -8,8 +8,8 @@ import type { Outcome, Place, RecordData, View, Zone } from './view.ts';
 import { MessageWriter } from './writer.ts';
 
 /**
- * A whole message with ID 0, the question's name in lower case, RD clear, and no OPT record. The asker's ID, RD, name as he wrote it (all
- * other names that end alike point to it) and OPT are what is left to patch.
+ * A whole message with ID 0, the question's name in lower case, RD clear, and no OPT record. The asker's ID, RD, type, name as he wrote it
+ * (all other names that end alike point to it) and OPT are what is left to patch.
  */
 export interface FinishedAnswer {
   readonly bytes: Uint8Array;

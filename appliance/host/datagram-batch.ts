@@ -135,17 +135,15 @@ export class DatagramBatch {
   }
 
   private keep(fd: number, index: number, bytes: Uint8Array, source: Uint8Array): void {
-    const name = Buffer.allocUnsafeSlow(BATCH * NAME_BYTES);
-    this.names.copy(name, 0, index * NAME_BYTES, (index + 1) * NAME_BYTES);
-    const control = Buffer.allocUnsafeSlow(BATCH * CONTROL_BYTES);
-    this.controls.copy(control, 0, index * CONTROL_BYTES, (index + 1) * CONTROL_BYTES);
+    const name = keptPart(this.names, index, NAME_BYTES);
+    const control = keptPart(this.controls, index, CONTROL_BYTES);
     const sizes = [this.received.nameLength(index), this.received.controlLength(index)] as const;
     this.handler.keep({
       // Not slice: a Buffer's is no copy.
       bytes: Uint8Array.from(bytes),
       source: Uint8Array.from(source),
       reply: answer => {
-        const output = Buffer.allocUnsafeSlow(Math.max(answer.length, 1));
+        const output = unmoved(answer.length);
         output.set(answer);
         const headers = new Headers(name, control, output, answer.length, 1);
         headers.set(0, sizes[0], sizes[1], answer.length);
@@ -153,6 +151,16 @@ export class DatagramBatch {
       },
     });
   }
+}
+
+/** V8 keeps smaller ones among its own objects, and moves them. */
+const unmoved = (length: number): Buffer => Buffer.allocUnsafeSlow(Math.max(length, 128));
+
+/** A copy of what is kept of one datagram in a buffer for many. */
+function keptPart(from: Buffer, index: number, size: number): Buffer {
+  const part = unmoved(size);
+  from.copy(part, 0, index * size, (index + 1) * size);
+  return part;
 }
 
 /** An array of mmsghdr, each with one iovec, and the buffers that they point to. */
@@ -167,8 +175,8 @@ class Headers {
 
   constructor(names: Buffer, controls: Buffer, data: Buffer, size: number, count = BATCH) {
     this.size = size;
-    this.bytes = Buffer.allocUnsafeSlow(count * HEADER_BYTES).fill(0);
-    this.iovs = Buffer.allocUnsafeSlow(count * 16).fill(0);
+    this.bytes = unmoved(count * HEADER_BYTES).fill(0);
+    this.iovs = unmoved(count * 16).fill(0);
     const [nameAt, controlAt, dataAt, iovAt] = [names, controls, data, this.iovs].map(addressOf) as [
       number,
       number,

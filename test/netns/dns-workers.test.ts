@@ -1,4 +1,5 @@
 /** Threads that answer: each has every change, and one that falls is replaced while the others go on. */
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DnsCell, type ServerProcess, tell } from '../support/dns-cell.ts';
 import { poll } from '../support/netns.ts';
@@ -120,4 +121,54 @@ test('it ends when it is told to, and starts anew at the same port; without work
   // Of several addresses Node's sockets answer from the one that the kernel prefers: of IPv6 here not fd09::1.
   const { stdout } = await cell.appliance.run('dig', ['@::1', '+short', '+tries=1', 'www.cell']);
   expect(stdout.trim().split('\n')).toEqual(['10.0.0.1', '10.0.0.2']);
+});
+
+/** Noise, damaged queries, and queries for what was never asked for before, as fast as they go; says how many it sent. */
+const FLOOD = `const dgram = require('node:dgram');
+const { randomBytes, randomInt } = require('node:crypto');
+const socket = dgram.createSocket('udp4');
+const good = (name, type, options) => {
+  const labels = Buffer.concat([...name.split('.').map(l => Buffer.from([l.length, ...Buffer.from(l)])), Buffer.from([0])]);
+  const tail = Buffer.from([type >> 8, type & 255, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, options.length >> 8, options.length & 255]);
+  return Buffer.concat([randomBytes(2), Buffer.from([1, 0, 0, 1, 0, 0, 0, 0, 0, 1]), labels, tail, options]);
+};
+const make = n => {
+  const cookie = Buffer.concat([Buffer.from([0, 10, 0, 8]), randomBytes(8)]);
+  const subnet = Buffer.from([0, 8, 0, 7, 0, 1, 24, 0, 10, n & 255, (n >> 8) & 255]);
+  switch (n % 5) {
+    case 0: return good('x' + n + '.cell', 1, cookie);
+    case 1: return good('www.cell', 1, subnet);
+    case 2: return good('alias.cell', n & 0xffff, cookie);
+    case 3: { const bytes = good('www.cell', 28, subnet); bytes[randomInt(2, bytes.length)] = n & 255; return bytes; }
+    default: { const bytes = randomBytes(n % 1400); if (bytes.length > 2) bytes[2] &= 0x7f; return bytes; }
+  }
+};
+let left = Number(process.argv[1]);
+let under = 0;
+const next = () => {
+  while (under < 256 && left > 0) { under++; socket.send(make(left--), 53, '10.9.0.1', () => { under--; next(); }); }
+  if (left === 0 && under === 0) { socket.close(); console.log('done'); }
+};
+next();`;
+
+test('whatever is sent, however much of it: it lives, answers, and takes no more memory', async () => {
+  server = await cell.start('2', '10.9.0.2/32');
+  const flood = async (count: number): Promise<void> => {
+    const flooding = cell.client.spawn(process.execPath, ['-e', FLOOD, String(count)]);
+    await flooding.exited;
+    expect(flooding.stdout()).toContain('done');
+  };
+  const resident = (): number =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024;
+  await flood(30_000);
+  const before = resident();
+  await flood(100_000);
+  await answering(5)();
+  expect(server.stderr()).not.toContain('dns-worker-ended');
+  expect(resident() - before).toBeLessThan(16);
+  // Counts are of the time before they are asked for.
+  const counted = async (): Promise<boolean> =>
+    (JSON.parse((await tell(server, 'counts')).replace('counts ', '')) as { queries: number }).queries >
+    10_000;
+  expect(await poll(counted, 10_000, 'what the workers have counted')).toBe(true);
 });
