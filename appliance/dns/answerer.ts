@@ -5,7 +5,7 @@
 import type { Clock, Millis, Random } from '../host/ports.ts';
 import type { Book, Entry, Shelf } from './book.ts';
 import { isCookie, isMapped } from './cookies.ts';
-import { newCounters } from './counters.ts';
+import { countRcode, noCounts } from './counters.ts';
 import type { FinishedAnswer } from './finish.ts';
 import { CLASS_IN, FLAG, HEADER, QTYPE, RCODE, TYPE } from './numbers.ts';
 import { Places } from './places.ts';
@@ -44,7 +44,7 @@ const HINFO = Uint8Array.of(
 const KIND = { error: 0x1e3779b9, missing: 0x2545f491 } as const;
 
 export class Answerer {
-  readonly counters = newCounters();
+  readonly counters = noCounts();
   private readonly deps: AnswererDeps;
   private readonly limits: RateLimits;
   private readonly query = new Query();
@@ -238,7 +238,7 @@ export class Answerer {
   /** An answer without records; without a question either, when that was not understood. */
   private refuse(rcode: number): number {
     if (!this.mayAnswer(KIND.error)) return this.limited();
-    this.counters.count(rcode);
+    countRcode(this.counters, rcode);
     // Options that may be malformed are not given back.
     if (rcode === RCODE.FORMERR) this.query.cookieAt = this.query.subnetAt = -1;
     const end = this.reply.question();

@@ -3,7 +3,7 @@
  */
 import { RCODE } from './numbers.ts';
 
-/** How many of each. */
+/** How many of each. Plain values: workers send them. */
 export interface DnsCounts {
   queries: number;
   /** With records. */
@@ -24,11 +24,6 @@ export interface DnsCounts {
   ignored: number;
   /** Whose answer was not there yet. */
   waited: number;
-}
-
-export interface DnsCounters extends DnsCounts {
-  /** Counts an answer without records. */
-  count(rcode: number): void;
 }
 
 const FIELD = new Map<number, keyof DnsCounts>([
@@ -57,10 +52,8 @@ export const noCounts = (): DnsCounts => ({
   waited: 0,
 });
 
-export const newCounters = (): DnsCounters => ({
-  ...noCounts(),
-  count(rcode) {
-    const field = FIELD.get(rcode);
-    if (field !== undefined) this[field]++;
-  },
-});
+/** Counts an answer without records. */
+export function countRcode(counts: DnsCounts, rcode: number): void {
+  const field = FIELD.get(rcode);
+  if (field !== undefined) counts[field]++;
+}

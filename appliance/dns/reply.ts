@@ -2,7 +2,7 @@
  * The reply to the query in hand, written in place: header, question as it was asked, records, OPT; and how much of it its asker may get.
  */
 import { ServerCookies } from './cookies.ts';
-import type { DnsCounters } from './counters.ts';
+import { countRcode, type DnsCounts } from './counters.ts';
 import type { FinishedAnswer } from './finish.ts';
 import { FLAG, HEADER, LARGEST_DATAGRAM, RCODE, SMALLEST_DATAGRAM } from './numbers.ts';
 import { OptWriter } from './opt.ts';
@@ -36,10 +36,10 @@ export class Reply {
   private sourceAt = 0;
   private seconds = 0;
   private readonly query: Query;
-  private readonly counters: DnsCounters;
+  private readonly counters: DnsCounts;
   private readonly amplification: number;
 
-  constructor(query: Query, counters: DnsCounters, options: ReplyOptions) {
+  constructor(query: Query, counters: DnsCounts, options: ReplyOptions) {
     this.query = query;
     this.counters = counters;
     this.amplification = options.amplification;
@@ -140,7 +140,7 @@ export class Reply {
    */
   private cut(rcode: number): number {
     if (this.proven || this.query.cookieAt < 0) return this.truncate(FLAG.AA, rcode);
-    this.counters.count(RCODE.BADCOOKIE);
+    countRcode(this.counters, RCODE.BADCOOKIE);
     this.head(0, RCODE.BADCOOKIE, 0, 0);
     return this.append(this.questionEnd(), RCODE.BADCOOKIE);
   }

@@ -119,5 +119,4 @@ test('a change is answered by every worker at once', async () => {
     const answers = await Promise.all(Array.from({ length: 4 }, () => short('quick.cell')));
     expect(answers).toEqual(new Array(4).fill([`10.0.4.${round}`]));
   }
-  expect(await tell(server, 'counts')).toContain('"queries":');
 });

@@ -73,6 +73,14 @@ test('what is not there is known without asking', () => {
   expect(posted).toEqual([]);
 });
 
+test('it says what it has done, in a message that can be sent', () => {
+  const { ask, clerk, posted } = start();
+  ask('nobody.cell', '10.1.0.1');
+  ask('www.elsewhere', '10.1.0.1');
+  clerk.hear({ kind: 'count' });
+  expect(posted).toMatchObject([{ kind: 'counts', counts: { queries: 2, nxdomain: 1, refused: 1 } }]);
+});
+
 test('a change drops what was kept', () => {
   const { ask, authority, serve } = start();
   ask('www.cell', '10.1.0.1');
