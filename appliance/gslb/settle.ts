@@ -27,6 +27,8 @@ const AHEAD: Millis = 12_000;
 /** Capacity that is lost counts at once, what is gained by and by: clients that are sent back too soon come all together. */
 const GAIN: Millis = 180_000;
 const LOSS: Millis = 3000;
+/** What has not moved for so long is decided by as it is: so GSLBs that came to it by different ways are in the same place. */
+const REST: Millis = 60_000;
 /** Less than this is no difference. */
 const STILL = 0.01;
 /** Capacity is never taken for less, in units of weight: a hundredth of an idle server is full. */
@@ -55,7 +57,10 @@ export function supplied(before: Supply | undefined, told: number, now: Millis, 
   if (before === undefined || fresh || before.score === 0 || told === 0)
     return { told, score: told, capacity, slow: capacity, ahead: capacity, at: now };
   const rests = near(capacity, before.slow) && near(capacity, before.ahead);
-  if (told === before.told && rests) return before;
+  if (told === before.told && rests) {
+    if (before.capacity === capacity || now - before.at < REST) return before;
+    return { told, score: told, capacity, slow: capacity, ahead: capacity, at: now };
+  }
   const elapsed = Math.max(0, now - before.at);
   const slow = before.slow + (capacity - before.slow) * (1 - Math.exp(-elapsed / TREND));
   const aim = Math.max(FULL, capacity + (capacity - slow) * (AHEAD / TREND));
