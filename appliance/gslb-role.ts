@@ -64,7 +64,7 @@ export interface GslbRole {
   sight(about: { readonly name?: string; readonly client?: string }): GslbSight;
   /** Which managers a client is told to ask by anycast ARP. */
   managersFor(query: Query, client: Address): ReturnType<typeof managersFor>;
-  counters(): Readonly<Record<'polls' | 'answers', Readonly<Record<string, number>>>>;
+  counters(): Readonly<Record<'polls' | 'answers' | 'dns', Readonly<Record<string, number>>>>;
   close(): Promise<void>;
 }
 
@@ -192,7 +192,15 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
         return name === undefined || client === undefined ? [] : explainRows(gslb, name, client);
       },
     }),
-    counters: () => ({ polls: poller.counters, answers: { ...gslb.counters, watched: gslb.watched } }),
+    counters: () => ({
+      polls: poller.counters,
+      answers: { ...gslb.counters, watched: gslb.watched },
+      dns: {
+        ...dns?.counts(),
+        connections: dns?.connections ?? 0,
+        workersEnded: dns?.workersEnded ?? 0,
+      },
+    }),
     async close() {
       poller.close();
       gslb.close();

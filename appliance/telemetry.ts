@@ -16,7 +16,7 @@ import type { Sessions } from './sessions/sessions.ts';
 /** Metrics of polls: those that this manager answers, and those that it sends as a GSLB. */
 export const familiesOfPolls = (
   answered: Readonly<Record<string, number>>,
-  gslb: Readonly<Record<'polls' | 'answers', Readonly<Record<string, number>>>> | undefined,
+  gslb: Readonly<Record<'polls' | 'answers' | 'dns', Readonly<Record<string, number>>>> | undefined,
 ): Family[] => [
   counterOf(
     'bivouac_polls_answered_total',
@@ -44,6 +44,21 @@ export const familiesOfPolls = (
           'Names at places that answers were made for.',
           gslb.answers['watched'] ?? 0,
         ),
+        counterOf(
+          'bivouac_dns_total',
+          'DNS queries, and by what came of them.',
+          ['outcome'],
+          new Map(
+            Object.entries(gslb.dns).filter(([key]) => key !== 'connections' && key !== 'workersEnded'),
+          ),
+        ),
+        counterOf(
+          'bivouac_dns_workers_ended_total',
+          'Threads that answer DNS that ended by themselves, and were started again.',
+          [],
+          new Map([['', gslb.dns['workersEnded'] ?? 0]]),
+        ),
+        gauge('bivouac_dns_connections', 'TCP connections of DNS.', gslb.dns['connections'] ?? 0),
       ]),
 ];
 
