@@ -42,6 +42,19 @@ export default defineConfig({
         extends: true,
         test: { name: 'lab', include: ['test/e2e/lab*.test.ts'], ...kernel, ...group(3), maxWorkers: 1 },
       },
+      {
+        extends: true,
+        // Machines of QEMU's, by software emulation: each takes all that the host has, so they come last and one at a time.
+        test: {
+          name: 'guest',
+          include: ['test/guest/**/*.test.ts'],
+          testTimeout: 150_000,
+          hookTimeout: 300_000,
+          retry: 0,
+          ...group(4),
+          maxWorkers: 1,
+        },
+      },
     ],
   },
 });

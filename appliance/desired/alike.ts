@@ -11,6 +11,8 @@ export const sameFarm = (one: Farm, other: Farm): boolean =>
   one.mode === other.mode &&
   one.scheduler === other.scheduler &&
   one.affinity === other.affinity &&
+  one.affinityPrefix === other.affinityPrefix &&
+  one.affinityBy === other.affinityBy &&
   every(one.members, other.members, sameMember);
 
 const sameMember = (one: Member, other: Member): boolean =>

@@ -50,7 +50,7 @@ export function farmsOf(
   }
   const farms = new Map<FarmKey, Farm>();
   for (const [key, { first, ports, members: found }] of members) {
-    const { mode, scheduler, affinity } = first.spec.forward;
+    const { mode, scheduler, affinity, affinityPrefix, affinityBy } = first.spec.forward;
     order(found, byServer);
     farms.set(key, {
       key,
@@ -60,6 +60,8 @@ export function farmsOf(
       mode: mode as Farm['mode'],
       scheduler,
       affinity,
+      ...(affinityPrefix !== undefined && { affinityPrefix }),
+      ...(affinityBy !== undefined && { affinityBy }),
       members: found,
     });
   }

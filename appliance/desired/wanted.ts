@@ -45,6 +45,9 @@ export interface Farm {
   readonly scheduler: Scheduler;
   /** Seconds; 0 = none. */
   readonly affinity: number;
+  /** As in Forward. */
+  readonly affinityPrefix?: number;
+  readonly affinityBy?: 'sip';
   /** Sorted by server, then port. Never empty. */
   readonly members: readonly Member[];
 }

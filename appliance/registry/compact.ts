@@ -52,7 +52,11 @@ const samePorts = (one: readonly PortRange[], other: readonly PortRange[]): bool
   one.every((range, at) => range.first === other[at]!.first && range.last === other[at]!.last);
 
 const sameForward = (one: Forward, other: Forward): boolean =>
-  one.mode === other.mode && one.scheduler === other.scheduler && one.affinity === other.affinity;
+  one.mode === other.mode &&
+  one.scheduler === other.scheduler &&
+  one.affinity === other.affinity &&
+  one.affinityPrefix === other.affinityPrefix &&
+  one.affinityBy === other.affinityBy;
 
 const sameCheck = (one: Check, other: Check): boolean =>
   one.kind === other.kind &&

@@ -329,7 +329,11 @@ const isAlike = (one: Service, other: Service): boolean =>
   );
 
 const forwardedAlike = (one: Forward, other: Forward): boolean =>
-  one.mode === other.mode && one.scheduler === other.scheduler && one.affinity === other.affinity;
+  one.mode === other.mode &&
+  one.scheduler === other.scheduler &&
+  one.affinity === other.affinity &&
+  one.affinityPrefix === other.affinityPrefix &&
+  one.affinityBy === other.affinityBy;
 
 /** What is wrong with a service beside another one of the same VIP. */
 function conflictWith(other: Service, spec: Service): readonly [RefusalCode, string] | undefined {

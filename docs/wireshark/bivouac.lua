@@ -24,7 +24,8 @@ local CHECKS = {
   [0] = "none", "tcp", "http", "https", "icmp", "dns", "udp", "tls", "h323", "sip", "exec",
 }
 local MODES = { [0] = "none", "nat", "direct", "tunnel", "redirect" }
-local SCHEDULERS = { "wrr", "source-hash" }
+local SCHEDULERS = { "wrr", "source-hash", "wlc", "maglev" }
+local ENGINES = { "sip" }
 local STATES = { "pending", "up", "draining", "down", "damped" }
 local FAMILIES = { [4] = "IPv4", [6] = "IPv6" }
 local REFUSALS = {
@@ -83,6 +84,8 @@ local ELEMENTS = {
   [0x0032] = { "mode", "u8", 0, 255, MODES },
   [0x0033] = { "scheduler", "u8", 0, 255, SCHEDULERS },
   [0x0034] = { "affinity", "u32", 1, U32 },
+  [0x0035] = { "affinity-prefix", "u8", 1, 128 },
+  [0x0036] = { "affinity-by", "u8", 0, 255, ENGINES },
   [0x0038] = { "state", "u8", 1, 5, STATES },
   [0x0039] = { "connections", "u32", 0, U32 },
   [0x003a] = { "load", "u16", 0, 1000 },
@@ -134,7 +137,7 @@ local GROUPS = {
   ["lease"] = "vip server-id manager-id epoch duration shared? signature?",
   ["service"] = "service-id service-name vip transport ports target-port? protocol weight capacity? check forward",
   ["check"] = "check-kind port? check-interval check-timeout rise fall target? expect-text? expect-status? send? expect?",
-  ["forward"] = "mode scheduler affinity?",
+  ["forward"] = "mode scheduler affinity? affinity-prefix? affinity-by?",
   ["report"] = "service-id state connections load?",
   ["selector"] = "protocol? transport? ports?",
   ["answered-server"] = "address score answered-service+",

@@ -69,7 +69,12 @@ export const FORWARD_MODE: Readonly<Record<ForwardMode, number>> = {
   tunnel: 3,
   redirect: 4,
 };
-export const SCHEDULER: Readonly<Record<Scheduler, number>> = { wrr: 1, 'source-hash': 2 };
+export const SCHEDULER: Readonly<Record<Scheduler, number>> = {
+  wrr: 1,
+  'source-hash': 2,
+  wlc: 3,
+  maglev: 4,
+};
 export const STATE: Readonly<Record<ServiceState, number>> = {
   pending: 1,
   up: 2,
@@ -139,6 +144,8 @@ export const expect = must(0x0031, 'expect', opaque(1, 512));
 export const mode = must(0x0032, 'mode', table(FORWARD_MODE, 'unsupported-mode'));
 export const scheduler = must(0x0033, 'scheduler', table(SCHEDULER, 'unsupported-mode'));
 export const affinity = must(0x0034, 'affinity', unsigned(4, 1, U32));
+export const affinityPrefix = must(0x0035, 'affinity-prefix', unsigned(1, 1, 128));
+export const affinityBy = must(0x0036, 'affinity-by', table<'sip'>({ sip: 1 }, 'unsupported-mode'));
 
 // Health and score
 export const state = must(0x0038, 'state', table(STATE));

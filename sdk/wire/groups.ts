@@ -69,6 +69,8 @@ export const forward = must(
     mode: one(element.mode),
     scheduler: one(element.scheduler),
     affinity: orElse(element.affinity, 0),
+    affinityPrefix: optional(element.affinityPrefix),
+    affinityBy: optional(element.affinityBy),
   }),
 );
 

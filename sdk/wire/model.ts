@@ -21,13 +21,18 @@ export interface PortRange {
 
 /** How a service is to be forwarded. `none`: never load balanced, only found by anycast ARP. */
 export type ForwardMode = 'nat' | 'direct' | 'tunnel' | 'redirect' | 'none';
-export type Scheduler = 'wrr' | 'source-hash';
+/** `wlc`: fewest connections for its weight; `maglev`: by the client's address, and hardly anybody moves when servers come and go. */
+export type Scheduler = 'wrr' | 'source-hash' | 'wlc' | 'maglev';
 
 export interface Forward {
   readonly mode: ForwardMode;
   readonly scheduler: Scheduler;
   /** How long after its last packet a client stays with its server, in seconds; 0 = no affinity. */
   readonly affinity: number;
+  /** Bits of its address, from the left, that make a client, 1…128; absent = all of them. Only with affinity. */
+  readonly affinityPrefix?: number;
+  /** What makes a client beside its address; `sip`: the Call-ID (RFC 3261 §20.8), over UDP. Only with affinity. */
+  readonly affinityBy?: 'sip';
 }
 
 export type CheckKind =

@@ -10,7 +10,7 @@ const received = (interfaceName: string): number =>
   Number(cell.router.runSync('cat', [`/sys/class/net/${interfaceName}/statistics/rx_packets`]));
 
 beforeAll(async () => {
-  await Promise.all([cell.serve(11, true), cell.serve(12, true), cell.serve(13, true)]);
+  await Promise.all([cell.serve(11, 'direct'), cell.serve(12, 'direct'), cell.serve(13, 'direct')]);
   driver = await cell.driver();
 });
 afterAll(() => cell.dispose());

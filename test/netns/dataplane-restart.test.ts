@@ -23,7 +23,7 @@ const ruleset = (): string =>
   cell.appliance.runSync('nft', ['-a', '-s', 'list', 'ruleset']).replace(/ expires \S+/g, '');
 
 beforeAll(async () => {
-  await Promise.all([cell.serve(11), cell.serve(12), cell.serve(14, true)]);
+  await Promise.all([cell.serve(11), cell.serve(12), cell.serve(14, 'direct')]);
 });
 afterAll(() => cell.dispose());
 

@@ -104,11 +104,16 @@ const service: fc.Arbitrary<Service> = fc.record({
   weight: fc.integer({ min: 1, max: 1000 }),
   capacity: fc.integer({ min: 0, max: 0xffff_ffff }),
   check,
-  forward: fc.record({
-    mode: oneOf<ForwardMode>('nat', 'direct', 'tunnel', 'redirect', 'none'),
-    scheduler: oneOf('wrr', 'source-hash'),
-    affinity: fc.integer({ min: 0, max: 0xffff_ffff }),
-  }),
+  forward: fc.record(
+    {
+      mode: oneOf<ForwardMode>('nat', 'direct', 'tunnel', 'redirect', 'none'),
+      scheduler: oneOf('wrr', 'source-hash', 'wlc', 'maglev'),
+      affinity: fc.integer({ min: 0, max: 0xffff_ffff }),
+      affinityPrefix: fc.integer({ min: 1, max: 128 }),
+      affinityBy: fc.constant('sip' as const),
+    },
+    { requiredKeys: ['mode', 'scheduler', 'affinity'] },
+  ),
 });
 
 const report: fc.Arbitrary<Report> = fc.record({

@@ -11,10 +11,12 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
 import { openNftables } from '../../appliance/commands/dataplane.ts';
 import type { NftablesDriver } from '../../appliance/dataplane/nftables.ts';
+import type { Driver } from '../../appliance/desired/driver.ts';
 import type { Farm, FarmKey, Member, WantedDataplane } from '../../appliance/desired/wanted.ts';
 import { createClock } from '../../appliance/host/clock.ts';
 import { createExec } from '../../appliance/host/exec.ts';
 import { bindingKey } from '../../appliance/registry/elsewhere.ts';
+import type { Reached } from '../../appliance/registry/state.ts';
 import { Table } from '../../appliance/registry/table.ts';
 import { address } from '../../sdk/wire/address.ts';
 import type { ServerId } from '../../sdk/wire/model.ts';
@@ -37,6 +39,17 @@ for (const port of ports) {
     u.on('message', (m, r) => u.send(name, r.port, r.address)).bind(+port, any, up);
   }
 }`;
+
+/** How a server gets what is for it, and answers. */
+export type Reply = 'nat' | 'direct' | 'tunnel';
+
+/** A driver that acts in an appliance, as a daemon that starts there would. */
+export interface Acting<D = Driver<WantedDataplane, Reached['farms']>> {
+  apply: (...farms: Farm[]) => Promise<readonly string[]>;
+  /** Wants nothing any more; the servers have left with their flows. */
+  part: (...servers: string[]) => Promise<readonly string[]>;
+  readonly driver: D;
+}
 
 /** Runs asynchronous work with the thread inside a namespace, one at a time. */
 let queue: Promise<unknown> = Promise.resolve();
@@ -88,13 +101,14 @@ export class Cell {
       'route add fd50::/64 via fd09::1',
       'route add fd01::/64 via fd09::1',
     ]);
-    this.router.sysctl({ 'net.ipv4.ip_forward': 1 });
+    this.router.sysctl({ 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 });
     for (const name of ['all', 'default', 'core', 'lan'])
       this.router.sysctl({ [`net.ipv4.conf.${name}.rp_filter`]: 0 });
   }
 
-  /** Starts a server of 10.1.0.<last>; with `direct` it holds the VIP on lo and answers through the router. */
-  async serve(last: number, direct = false): Promise<string> {
+  /** Starts a server of 10.1.0.<last>; unless it is for `nat` it holds the VIPs on lo and answers through the router. */
+  async serve(last: number, reply: Reply = 'nat'): Promise<string> {
+    const direct = reply !== 'nat';
     const name = `10.1.0.${last}`;
     const namespace = this.network.namespace(`s${last}`);
     this.network.plug(this.lan, {
@@ -104,27 +118,36 @@ export class Cell {
     });
     namespace.ipBatch([
       `route add default via ${direct ? '10.1.0.254' : '10.1.0.1'}`,
-      'route add default via fd01::1',
+      `route add default via ${direct ? 'fd01::fe' : 'fd01::1'}`,
     ]);
     if (direct) {
       namespace.sysctl({ 'net.ipv4.conf.all.arp_ignore': 1, 'net.ipv4.conf.all.arp_announce': 2 });
-      namespace.ip(`addr add ${VIP}/32 dev lo`);
+      namespace.ipBatch([`addr add ${VIP}/32 dev lo`, `addr add ${VIP6}/128 dev lo`]);
+    }
+    if (reply === 'tunnel') {
+      namespace.ipBatch([
+        `link add tunnel4 type ipip local ${name}`,
+        'link set tunnel4 up',
+        `link add tunnel6 type ip6tnl mode ip6ip6 local fd01::${last}`,
+        'link set tunnel6 up',
+      ]);
+      for (const link of ['all', 'tunnel4']) namespace.sysctl({ [`net.ipv4.conf.${link}.rp_filter`]: 0 });
     }
     const process = namespace.node(SERVER, [name, direct ? VIP : '', ...TCP_PORTS.map(String)]);
-    await poll(() => process.stdout().includes('ready'), 10_000, `server ${name}`);
+    await poll(() => process.stdout().includes('ready'), 60_000, `server ${name}`);
     this.servers.push({ name, namespace, process });
     return name;
   }
 
-  /** A driver that acts in the appliance, as a daemon that starts there would. */
-  async driver(): Promise<{
-    apply: (...farms: Farm[]) => Promise<readonly string[]>;
-    /** Wants nothing any more; the servers have left with their flows. */
-    part: (...servers: string[]) => Promise<readonly string[]>;
-    driver: NftablesDriver;
-  }> {
+  /** The nftables driver. */
+  driver(): Promise<Acting<NftablesDriver>> {
     const host = { clock: createClock(), exec: createExec(), log: () => {} };
-    const driver = this.appliance.within(() => openNftables(host));
+    return this.act(async () => openNftables(host));
+  }
+
+  /** Whatever driver `open` opens in the appliance. */
+  async act<D extends Driver<WantedDataplane, Reached['farms']>>(open: () => Promise<D>): Promise<Acting<D>> {
+    const driver = await inside(this.appliance, open);
     return {
       driver,
       apply: (...farms) => inside(this.appliance, async () => (await driver.apply(wanted(farms))).problems),
@@ -240,9 +263,9 @@ export class Datagrams {
   }
 
   /** Sends one datagram and gives the answer (a server's name), or 'none' after `timeout`. */
-  async ask(port = 80, host: string = VIP, timeout = 1000): Promise<string> {
+  async ask(port = 80, host: string = VIP, timeout = 1000, words = '?'): Promise<string> {
     this.heard = undefined;
-    this.socket.send('?', port, host);
+    this.socket.send(words, port, host);
     await poll(() => this.heard ?? this.failed, timeout, '', 1).catch(() => undefined);
     return this.heard ?? this.failed ?? 'none';
   }

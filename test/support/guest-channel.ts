@@ -74,7 +74,7 @@ export class GuestChannel {
   }
 }
 
-/** Answers, in the guest, one at a time, for as long as that runs. */
+/** Answers, in the guest, one at a time, for as long as that runs; `hello` by itself. */
 export async function serve(
   handlers: Readonly<Record<string, (args: never) => unknown>>,
   devices = '/sys/class/virtio-ports',
@@ -89,11 +89,10 @@ export async function serve(
     for (let at = 0; at < bytes.length; ) at += writeSync(out, bytes, at);
   };
   const lines = createInterface({ input: createReadStream('', { fd: out, autoClose: false }) });
-  answer({ id: 0, value: 'ready' });
   for await (const line of lines) {
     const { id, name, args } = parse(line) as { id: number; name: string; args: unknown };
     try {
-      answer({ id, value: (await handlers[name]!(args as never)) ?? null });
+      answer({ id, value: name === 'hello' ? 'ready' : ((await handlers[name]!(args as never)) ?? null) });
     } catch (error) {
       answer({ id, error: (error as Error).stack ?? String(error) });
     }

@@ -16,7 +16,10 @@ const KERNEL = join(root, 'node_modules/.cache/bivouac-guest-kernel');
 /** Without these there is no root: they must be in the first file system. */
 const FIRST = ['virtio_pci', 'virtio_console', 'virtio-rng', '9pnet_virtio', '9p', 'overlay'];
 
-/** Process 1 until the root is there, then what starts the program. `@PROGRAM@` and `@KERNEL@` are filled in. */
+/**
+ * Process 1 until the root is there, then what starts the program. The modules' index is busybox's, so modprobe is too. `@PROGRAM@` and `@KERNEL@` are
+ * filled in.
+ */
 const INIT = `#!/bin/busybox sh
 bb=/bin/busybox
 $bb mkdir -p /proc /sys /dev /host /upper /root
@@ -35,7 +38,7 @@ exec $bb switch_root /root /bin/sh -c '
   mount -t tmpfs tmp /tmp
   mount -t devpts devpts /dev/pts
   mount --bind @KERNEL@/lib/modules /lib/modules
-  [ -e /sbin/modprobe ] || ln -s $(command -v busybox) /sbin/modprobe
+  ln -sf $(command -v busybox) /sbin/modprobe
   export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
   ip link set lo up
   @NODE@ @PROGRAM@ </dev/null

@@ -20,6 +20,7 @@ const MAY: Record<string, readonly string[]> = {
   'appliance/health': ['appliance/registry', 'appliance/desired', 'ports'],
   'appliance/responder': ['appliance/desired', 'appliance/registry', 'ports'],
   'appliance/dataplane': ['appliance/desired', 'appliance/registry', 'ports'],
+  'appliance/ipvs': ['appliance/dataplane', 'appliance/desired', 'appliance/registry', 'ports'],
   'appliance/routing': ['appliance/desired', 'appliance/registry', 'ports'],
   'appliance/pki': ['appliance/registry', 'ports'],
   'appliance/operator': ['appliance/registry', 'appliance/desired', 'appliance/config', 'ports'],
