@@ -2,6 +2,7 @@
 import { type Address, type Family, familyOf } from '../../sdk/wire/address.ts';
 import type { ManagerId, Transport } from '../../sdk/wire/model.ts';
 import { type Cost, type Places, siteIn, wayCostOf, withService } from './cost.ts';
+import type { Planner } from './planner.ts';
 import { siteOf, type Topology } from './topology.ts';
 import type { Held, Site, View } from './view.ts';
 import type { Ways } from './ways.ts';
@@ -15,6 +16,8 @@ export interface Knowledge {
   readonly here: string | undefined;
   /** What ways cost, where that is kept; else it is worked out each time. */
   readonly ways?: Ways;
+  /** How clients are dealt out by what they want, where that is known; else by costs alone. */
+  readonly plans?: Pick<Planner, 'sharesFor'>;
 }
 
 /** Which services of a name count; an absent field is a wildcard. */

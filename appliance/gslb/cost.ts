@@ -112,7 +112,7 @@ export function withService(by: WayCost, stock: Stock): Cost {
 /**
  * What is waited for at the servers: what an idle one takes, shared by those that are idle; and more, the less of all of them is free.
  */
-function serviceTime({ capacity, servers, weight }: Stock): Millis {
+export function serviceTime({ capacity, servers, weight }: Stock): Millis {
   const free = Math.max(LEAST_CAPACITY, capacity);
   const all = weight ?? 100 * Math.max(1, servers);
   return ((SERVICE * 100) / free) * (1 + (HEADROOM * all) / free);

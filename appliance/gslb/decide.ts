@@ -66,7 +66,8 @@ export function decideAt(
   if (serving.length === 0) return { ...answer, ...desperate(known, policy, make) };
   // Only what is weighed by the way is dealt out otherwise for each place.
   const turn = hashOf(`${name} ${policy.kind === 'default' ? (site ?? '') : ''}`);
-  return { ...answer, verdict: 'served', ...rankingOf(serving, policy, leader), turn };
+  const planned = policy.kind === 'default' ? know.plans?.sharesFor(name, wanted, site, serving) : undefined;
+  return { ...answer, verdict: 'served', ...rankingOf(serving, policy, leader, planned), turn };
 }
 
 /** The clients of one slot get whom it is dealt to; the others follow in their order. */

@@ -12,11 +12,12 @@ import { type Fixed, fixedOutcome, fixedTypes, NOTHING_FIXED } from './fixed.ts'
 import { NameIndex } from './name-index.ts';
 import { type Overrides, overridden, overridesBy } from './overrides.ts';
 import { prefixesOf, readPlace } from './places.ts';
+import { Planner } from './planner.ts';
 import { type ByName, type Policy, policiesBy, ttlOf } from './policy.ts';
 import { outcomeOf } from './records.ts';
 import { reduce } from './reduce.ts';
 import { type Suspect, Suspects } from './suspects.ts';
-import { firstOf, type Told, ToldAnswers } from './told.ts';
+import { type AnswerChange, firstOf, type Told, ToldAnswers } from './told.ts';
 import { type Located, locate, type Topology } from './topology.ts';
 import { emptyView, type GslbEvent, type View, type ViewLimits } from './view.ts';
 import { Ways } from './ways.ts';
@@ -28,21 +29,12 @@ const SLICE: Millis = 4;
 const PAUSE: Millis = 1;
 /** How often answers are looked at that have to be told for longer, now that they have settled. */
 const SETTLE: Millis = 5000;
+/** How often it is looked at how clients are to be dealt out. */
+const PLAN: Millis = 1000;
 /** Leaders that are remembered, for hysteresis. */
 const MOST_LEADERS = 50_000;
 /** Names of a change whose answers are compared, for the events. */
 const MOST_COMPARED = 64;
-
-/** An answer that is another than before. */
-export interface AnswerChange {
-  readonly name: string;
-  /** Of whose clients; undefined: of whom nobody knows where they are. */
-  readonly place: string | undefined;
-  /** In short: `10.9.0.1 at cell-a, 60 %`. */
-  readonly from: string;
-  readonly to: string;
-  readonly reason: { readonly code: string; readonly sentence: string };
-}
 
 export interface GslbOptions {
   readonly clock: Clock;
@@ -76,6 +68,7 @@ export class Gslb {
   private readonly leaders = new Map<string, string>();
   private readonly told = new ToldAnswers();
   private readonly suspects = new Suspects();
+  private readonly planner = new Planner();
   /** Names whose TTL has still to rise: what it was when they were published, and since when they are as they are. */
   private readonly unsettled = new Map<string, { readonly ttl: number; readonly since: Millis }>();
   /** Names that were asked for while what was known was another than what was told of them before. */
@@ -102,13 +95,14 @@ export class Gslb {
       several: name => this.policyOf(name).answers > 1,
     });
     this.settle();
+    this.plan(PLAN);
     this.schedule();
   }
 
   /** What is known now. */
   get knows(): Knowledge {
-    const { view, topology, ways } = this;
-    return { view, topology, ways, places: ways.places, here: this.options.here };
+    const { view, topology, ways, planner } = this;
+    return { view, topology, ways, places: ways.places, here: this.options.here, plans: planner };
   }
 
   /** Names at places that an answer was made for, and is watched over. */
@@ -192,6 +186,7 @@ export class Gslb {
     { site, slot }: Pick<Located, 'site' | 'slot'>,
     wanted: Wanted,
   ): { readonly decision: PlaceDecision; readonly ttl: number } {
+    if (this.policyOf(name).kind === 'default') this.planner.asked(name, wanted, site);
     const decision = this.decideAt(name, site, wanted);
     const { told, before, full } = this.told.note(site, wanted, decision, this.options.clock.now());
     if (before !== undefined || full) {
@@ -240,6 +235,7 @@ export class Gslb {
     this.stale.clear();
     this.published = this.view;
     for (const [at, { key, after }] of touched.entries()) {
+      this.planner.look(key, this.knows, this.options.clock.now());
       if (after === undefined) this.told.forget(key);
       else if (at < MOST_COMPARED) this.compare(key);
       else this.told.forget(key);
@@ -250,6 +246,18 @@ export class Gslb {
     this.everything = false;
     this.again = false;
     this.sift();
+  }
+
+  /** Looks each second at what clients want of all names; of many, when there is time. */
+  private plan(delay: Millis): void {
+    this.after('gslb-plan', delay, () => {
+      const { clock } = this.options;
+      const begun = clock.now();
+      const { changed, done } = this.planner.turn(this.knows, begun, () => clock.now() < begun + SLICE);
+      this.suspects.addNames(changed);
+      if (changed.length > 0) this.schedule();
+      this.plan(done ? PLAN : PAUSE);
+    });
   }
 
   /** Looks at what was told of a name, so that it can be said what became of it. */
@@ -381,7 +389,7 @@ export class Gslb {
   }
 }
 
-/** The names of each view that was made, for as long as somebody has it. */
+/** The names of each view, for as long as somebody has it. */
 const tables = new WeakMap<DnsView, NameIndex['types']>();
 /** s: the name of a VIP stands for it for ever. */
 const HOST_TTL = 300;

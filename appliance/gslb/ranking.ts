@@ -29,11 +29,12 @@ const LEAST_SHARE = 0.06;
 const SCORE_MARGIN = 100;
 const RTT_MARGIN = { part: 0.2, least: 2 } as const;
 
-/** `leader`: who led the last time. There is at least one that serves. */
+/** `leader`: who led the last time. `planned`: shares that count instead of those by cost. There is at least one that serves. */
 export function rankingOf(
   serving: readonly Candidate[],
   policy: Policy,
   leader: string | undefined,
+  planned?: readonly number[],
 ): Ranking {
   const { override } = policy;
   const pinned = override.length === 0 ? [] : serving.filter(one => isAmong(one, override));
@@ -49,7 +50,7 @@ export function rankingOf(
     case 'failover':
       return inOrder(serving, policy.order);
     default:
-      return shared(serving, policy);
+      return shared(serving, policy, planned);
   }
 }
 
@@ -81,9 +82,20 @@ function inOrder(serving: readonly Candidate[], order: readonly string[]): Ranki
   return { ranked, leader: undefined, scoped: true };
 }
 
-function shared(serving: readonly Candidate[], policy: Policy): Ranking {
+/** Shares by cost alone. */
+export const usualShares = (serving: readonly Candidate[]): readonly number[] =>
+  sharesOf(serving.map(one => one.cost.total ** -STEEPNESS));
+
+function shared(
+  serving: readonly Candidate[],
+  policy: Policy,
+  planned: readonly number[] | undefined,
+): Ranking {
   const { kind } = policy;
-  const shares = sharesOf(serving.map(one => weightOf(one, policy)));
+  const shares =
+    kind === 'default'
+      ? (planned ?? usualShares(serving))
+      : sharesOf(serving.map(one => weightOf(one, policy)));
   const code = kind === 'default' ? 'share' : kind === 'weighted' ? 'weight' : 'turn';
   const deal = serving.map((one, at): Ranked => rankedAs(one, shares[at]!, code));
   return {
@@ -106,7 +118,6 @@ function clearly(best: Candidate, leader: Candidate, kind: 'best-score' | 'neare
 }
 
 const weightOf = (one: Candidate, { kind, weights }: Policy): number => {
-  if (kind === 'default') return one.cost.total ** -STEEPNESS;
   if (kind === 'round-robin') return 1;
   const named = namesOf(one).find(text => Object.hasOwn(weights, text));
   // Who is not named has what its servers were registered with; beside configured ones, 100 of those are 1.

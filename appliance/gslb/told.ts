@@ -21,6 +21,17 @@ export interface Told {
   readonly since: Millis;
 }
 
+/** An answer that is another than before. */
+export interface AnswerChange {
+  readonly name: string;
+  /** Of whose clients; undefined: of whom nobody knows where they are. */
+  readonly place: string | undefined;
+  /** In short: `10.9.0.1 at cell-a, 60 %`. */
+  readonly from: string;
+  readonly to: string;
+  readonly reason: { readonly code: string; readonly sentence: string };
+}
+
 export class ToldAnswers {
   private readonly names = new Map<string, Map<string, Told>>();
   private size = 0;
