@@ -232,3 +232,24 @@ test('an answer that is long is cut by UDP and whole by TCP', () => {
   const stream = decodeDns(raw(query, undefined, true)!);
   expect([stream.flags.tc, stream.answer.length]).toEqual([false, 200]);
 });
+
+test('a finished answer is a plain value: who copies bytes and patches a header can serve it', () => {
+  const { authority, raw } = start();
+  for (const [name, asked, type] of [
+    ['www.cell', 'wWw.CELL', TYPE.A],
+    ['_http._tcp.cell', '_HTTP._tcp.Cell', TYPE.SRV],
+    ['dead.cell', 'DEAD.cell', TYPE.AAAA],
+  ] as const) {
+    const { bytes } = JSON.parse(
+      JSON.stringify(authority.finish(name, type, ''), (_key, value: unknown) =>
+        value instanceof Uint8Array ? [...value] : value,
+      ),
+    ) as { bytes: number[] };
+    const query = dnsQuery(asked, type, { id: 0xbeef });
+    const served = Uint8Array.from(bytes);
+    served.set(query.subarray(0, 2));
+    served[2]! |= query[2]! & 1;
+    served.set(query.subarray(12), 12);
+    expect(served).toEqual(raw(query, undefined, true));
+  }
+});
