@@ -13,6 +13,13 @@ const HALF = 100;
 export const averaged = (average: number, connections: number, elapsed: Millis): number =>
   average + (connections - average) * (1 - Math.exp(-Math.max(0, elapsed) / AVERAGE_TIME));
 
+/**
+ * Connections as they count for the average, of a service that has registered room for `capacity` (0: it has not said). What waits beyond that
+ * makes it no fuller; counted, it would keep a service full for a minute after its load is gone.
+ */
+export const counted = (connections: number, capacity: number): number =>
+  capacity > 0 ? Math.min(connections, capacity) : connections;
+
 /** Serves, and its last check says so: what is restored after a restart scores nothing until it has been checked again. */
 const isHealthy = (record: ServiceRecord): boolean =>
   record.state === 'up' && record.verdict.outcome === 'pass';

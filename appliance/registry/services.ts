@@ -13,7 +13,7 @@ import { bindingKey } from './elsewhere.ts';
 import type { Claims, ServiceRegistration } from './events.ts';
 import { permitsService } from './permits.ts';
 import { sameCheck } from './same-check.ts';
-import { averaged } from './score.ts';
+import { averaged, counted } from './score.ts';
 import {
   type Millis,
   type Reason,
@@ -159,10 +159,15 @@ export function takeReports(
   for (const report of reports) {
     const before = taken.get(report.service) ?? server.services.get(report.service);
     if (before === undefined) continue;
+    const { capacity } = before.spec;
     const average =
       before.report === undefined
-        ? report.connections
-        : averaged(before.report.average, before.report.connections, now - before.report.at);
+        ? counted(report.connections, capacity)
+        : averaged(
+            before.report.average,
+            counted(before.report.connections, capacity),
+            now - before.report.at,
+          );
     const after = settle({ ...before, report: { ...report, at: now, average } }, server, now, config);
     const changed = stateChange(before, after, server);
     if (changed) decisions.push(changed);

@@ -44,6 +44,28 @@ describe('the state of a service', () => {
     expect(score()).toBe(Math.round(1000 * (1 - 0.5 * Math.exp(-1))));
   });
 
+  test('connections beyond the capacity make it no fuller: it has room again as soon as any other', () => {
+    const scores = [100, 900].map(connections => {
+      const registry = new Registry();
+      const vip = registry.serve(1, { capacity: 100 });
+      registry.verdict(1, 'pass');
+      for (const [now, count] of [
+        [0, connections],
+        [30_000, connections],
+        [60_000, 0],
+        [90_000, 0],
+      ] as const) {
+        registry.now = now;
+        registry.say(1, {
+          type: 'report',
+          reports: [{ service: 1, state: 'up', connections: count, load: 0 }],
+        });
+      }
+      return registry.derived.wanted.directory.byVip.get(vip)?.[0]?.services[0]?.score;
+    });
+    expect(scores).toEqual([632, 632]);
+  });
+
   test('a flapping service is held back, visibly, until its penalty has decayed', () => {
     const registry = new Registry({
       damping: { suppress: 2500, reuse: 1000, halfLife: 1000, ceiling: 12_000 },
