@@ -2,6 +2,7 @@
  * This manager among the others of its mission: whom it trusts, what it tells them and hears of them.
  */
 import type { Address } from '../sdk/wire/address.ts';
+import { hasCarrier } from './config/carriers.ts';
 import type { Config } from './config/config.ts';
 import type { WantedNotices } from './desired/wanted.ts';
 import type {
@@ -71,7 +72,7 @@ export function createMission(options: {
   const { host, config, emit } = options;
   const { clock, log } = host;
   const settings = config.notices;
-  const wished = settings.interfaces.length + settings.peers.length > 0 || settings.ospf !== undefined;
+  const wished = hasCarrier(settings);
   let { credentials, signer } = options;
   let trust = trustIn(host, credentials);
   let notices: Notices | undefined;

@@ -2,6 +2,7 @@
  * The rules of the registry and of the wanted state, out of the configuration.
  */
 import type { ManagerId } from '../sdk/wire/model.ts';
+import { hasCarrier } from './config/carriers.ts';
 import type { Config } from './config/config.ts';
 import type { Rules } from './loop.ts';
 import type { RegistryConfig } from './registry/config.ts';
@@ -39,5 +40,5 @@ export const rulesOf = (
     roaming: { vips: config.roaming.vips, ...config.notices.limits },
     ...abilities,
   },
-  desired: { metric, announce: config.notices.interfaces.length + config.notices.peers.length > 0 },
+  desired: { metric, announce: hasCarrier(config.notices) },
 });

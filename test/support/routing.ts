@@ -39,6 +39,8 @@ export interface RowOptions {
   readonly ipv6?: boolean;
   /** FRR restarts gracefully, and neighbours help. */
   readonly graceful?: boolean;
+  /** ospfd with its API server at A and C. */
+  readonly api?: boolean;
 }
 
 const LINKS = { a: ['ab'], b: ['ba', 'bc'], c: ['cb'] } as const;
@@ -82,6 +84,7 @@ export async function threeRouters(options: RowOptions = {}): Promise<Row> {
         config: configOf(name, options),
         daemons: options.daemons ?? (options.ipv6 ? ['ospfd', 'ospf6d'] : ['ospfd']),
         graceful: options.graceful === true,
+        api: options.api === true && name !== 'b',
       }),
     });
     const [ra, rb, rc] = await Promise.all([router('a', a), router('b', b), router('c', c)]);
