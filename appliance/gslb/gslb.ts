@@ -105,6 +105,11 @@ export class Gslb {
     return { view, topology, ways, places: ways.places, here: this.options.here, plans: planner };
   }
 
+  /** What there is besides names: by VIP, by application. */
+  get finds(): Pick<NameIndex, 'namesAt' | 'managersOf' | 'namesOf'> {
+    return this.index;
+  }
+
   /** Names at places that an answer was made for, and is watched over. */
   get watched(): number {
     return this.told.count;

@@ -3,7 +3,7 @@
  * changed.
  */
 import { type Address, addressBytes, familyOf } from '../../sdk/wire/address.ts';
-import type { Transport } from '../../sdk/wire/model.ts';
+import type { ManagerId, Transport } from '../../sdk/wire/model.ts';
 import type { RecordType } from '../dns/numbers.ts';
 import { type Draft, Table } from '../registry/table.ts';
 import { typesOf } from './fixed.ts';
@@ -36,6 +36,8 @@ interface Entry {
   readonly types: Types;
   readonly sources: readonly (readonly [owner: string, source: SrvSource])[];
   readonly hosts: readonly (readonly [host: string, vip: Address])[];
+  /** Under what it is found without its name: each VIP, and each application at each manager. */
+  readonly keys: readonly string[];
 }
 
 export class NameIndex {
@@ -44,6 +46,9 @@ export class NameIndex {
   private readonly entries = new Map<string, Entry>();
   private readonly srv = new Map<string, Map<string, SrvSource>>();
   private readonly hosts = new Map<string, { readonly vip: Address; users: number }>();
+  private readonly found = new Map<string, Set<string>>();
+  /** How many names each manager has of an application. */
+  private readonly managers = new Map<string, Map<ManagerId, number>>();
 
   constructor(options: NameIndexOptions) {
     this.options = options;
@@ -87,6 +92,21 @@ export class NameIndex {
     return this.hosts.get(host)?.vip;
   }
 
+  /** Names that are offered at a VIP. */
+  namesAt(vip: Address): Iterable<string> {
+    return this.found.get(vip) ?? [];
+  }
+
+  /** Managers that offer anything of an application. */
+  managersOf(protocol: string): Iterable<ManagerId> {
+    return this.managers.get(protocol)?.keys() ?? [];
+  }
+
+  /** Names of an application that a manager offers. */
+  namesOf(protocol: string, manager: ManagerId): Iterable<string> {
+    return this.found.get(`${protocol} ${manager}`) ?? [];
+  }
+
   private leave(name: string, touched: Set<string>): void {
     const entry = this.entries.get(name);
     if (entry === undefined) return;
@@ -96,6 +116,12 @@ export class NameIndex {
       const sources = this.srv.get(owner);
       sources?.delete(sourceKey(source));
       if (sources?.size === 0) this.srv.delete(owner);
+    }
+    for (const key of entry.keys) {
+      const names = this.found.get(key);
+      names?.delete(name);
+      if (names?.size === 0) this.found.delete(key);
+      this.tally(key, -1);
     }
     for (const [host] of entry.hosts) {
       touched.add(host);
@@ -117,7 +143,17 @@ export class NameIndex {
     }
     const zone = this.options.several(name) ? this.options.zoneOf(name) : undefined;
     const hosts = zone === undefined ? [] : vips.map(vip => [hostOf(vip, zone), vip] as const);
-    this.entries.set(name, { types: typesOf(vips), sources, hosts });
+    const keys = [
+      ...vips,
+      ...new Set(held.map(({ offer: { protocol }, manager }) => `${protocol} ${manager}`)),
+    ];
+    this.entries.set(name, { types: typesOf(vips), sources, hosts, keys });
+    for (const key of keys) {
+      const names = this.found.get(key);
+      if (names === undefined) this.found.set(key, new Set([name]));
+      else names.add(name);
+      this.tally(key, 1);
+    }
     for (const [owner, source] of sources) {
       touched.add(owner);
       const known = this.srv.get(owner);
@@ -130,6 +166,21 @@ export class NameIndex {
       if (known === undefined) this.hosts.set(host, { vip, users: 1 });
       else known.users++;
     }
+  }
+
+  private tally(key: string, more: 1 | -1): void {
+    const at = key.indexOf(' ');
+    if (at < 0) return;
+    const [protocol, manager] = [key.slice(0, at), key.slice(at + 1) as ManagerId];
+    let counts = this.managers.get(protocol);
+    if (counts === undefined) {
+      counts = new Map();
+      this.managers.set(protocol, counts);
+    }
+    const count = (counts.get(manager) ?? 0) + more;
+    if (count > 0) counts.set(manager, count);
+    else counts.delete(manager);
+    if (counts.size === 0) this.managers.delete(protocol);
   }
 
   private put(draft: Draft<string, Types>, name: string): void {

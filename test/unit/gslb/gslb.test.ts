@@ -223,12 +223,13 @@ test('rows for the operator: sites, decisions, links, round trips, and an explan
 });
 
 test('by anycast ARP a client is named managers, best first for where it is', async () => {
-  const { gslb } = scene();
+  const { clock, gslb } = scene();
   const udp = { transport: 'udp', protocol: 'dns' } as const;
   gslb.take(heard('a', [offer('a'), offer('a', udp)]));
   gslb.take(heard('b', [offer('b')]));
   gslb.take(polled('a', [], { paths: { b: 30 } }));
   gslb.take(polled('b', [], { paths: { a: 30 } }));
+  await clock.advance(5);
   const asked = (query: { name?: string; vip?: string }, client: string, selector = {}) =>
     managersFor(
       { ...(query.name && { name: query.name }), ...(query.vip && { vip: address(query.vip) }), selector },
@@ -244,6 +245,32 @@ test('by anycast ARP a client is named managers, best first for where it is', as
   gslb.take({ type: 'peer-silent', manager: manager('a') });
   gslb.take({ type: 'poll-lost', manager: manager('a') });
   expect(asked({ name: 'www.example' }, '10.1.0.5')).toEqual(['site-b']);
+  expect(asked({}, '10.1.0.5', { protocol: 'http' })).toEqual(['site-b']);
+  gslb.close();
+});
+
+test('by application all managers are found that have it, among ten thousand services, and in a moment', async () => {
+  const { clock, gslb } = scene();
+  const many = Array.from({ length: 10_000 }, (_, number) => offer('a', { name: `s${number}.example` }));
+  gslb.take(heard('a', many));
+  const mcu = offer('b', { name: 'zz.example', protocol: 'h323', ports: [{ first: 1720, last: 1720 }] });
+  gslb.take(heard('b', [mcu]));
+  gslb.take(heard('c', [offer('c', { name: 'zz.example', protocol: 'h323', score: 0 })]));
+  await clock.advance(5);
+  const asked = (selector: object, vip?: string) =>
+    managersFor({ selector, ...(vip && { vip: address(vip) }) }, address('10.2.0.5'), gslb);
+  expect(asked({ protocol: 'h323' })?.managers.map(one => [one.name, one.vips])).toEqual([
+    ['site-b', [mcu.vip]],
+  ]);
+  expect(asked({ protocol: 'h323', ports: [{ first: 80, last: 80 }] })).toBeUndefined();
+  expect(asked({ protocol: 'http', transport: 'udp' })).toBeUndefined();
+  expect(asked({}, mcu.vip)?.managers.map(one => one.name)).toEqual(['site-b']);
+  const began = performance.now();
+  for (let count = 0; count < 200; count++) asked({ protocol: 'http' });
+  expect((performance.now() - began) / 200).toBeLessThan(5);
+  gslb.take(heard('b', [], { offersGone: [mcu] }));
+  await clock.advance(5);
+  expect(asked({ protocol: 'h323' })).toBeUndefined();
   gslb.close();
 });
 
