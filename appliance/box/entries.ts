@@ -32,7 +32,7 @@ const MOST = 9999;
 /** The entry of a file name; undefined for files that are none of ours. FAT may have lost the case of letters. */
 export function readEntry(name: string): Entry | undefined {
   const match =
-    /^bivouac-(\d{4})-(\d+\.\d+\.\d+\+\d{12}\.[0-9a-z-]{4,48})-([ab])(?:\+(\d{1,3})(?:-(\d{1,3}))?)?\.efi$/i.exec(
+    /^bivouac-(\d{4})-(\d+\.\d+\.\d+\+\d{12}\.[0-9a-z.-]{4,48})-([ab])(?:\+(\d{1,3})(?:-(\d{1,3}))?)?\.efi$/i.exec(
       name,
     );
   if (match === null) return undefined;

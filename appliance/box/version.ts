@@ -5,7 +5,7 @@
 
 /** The parts that are compared, the weightiest first; undefined for a text that is no such version. */
 function partsOf(version: string): readonly number[] | undefined {
-  const match = /^(\d{1,5})\.(\d{1,5})\.(\d{1,5})\+(\d{12})\.[0-9a-z-]{4,48}$/.exec(version);
+  const match = /^(\d{1,5})\.(\d{1,5})\.(\d{1,5})\+(\d{12})\.[0-9a-z.-]{4,48}$/.exec(version);
   return match?.slice(1).map(Number);
 }
 
