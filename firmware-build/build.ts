@@ -19,6 +19,8 @@ export interface Build {
   readonly cache: string;
   /** Where the results go. */
   readonly out: string;
+  /** For tests: little compression, and no compressed image. */
+  readonly fast: boolean;
   /** Words that are added to the kernel's command line. */
   readonly kernelArguments: readonly string[];
 }

@@ -12,6 +12,7 @@ import { installDebian } from './steps/debian.ts';
 import { makeDisk, makeState } from './steps/disk.ts';
 import { makeEsp } from './steps/esp.ts';
 import { finishRoot, slimRoot } from './steps/finish.ts';
+import { enableForeign } from './steps/foreign.ts';
 import { makeInitramfs } from './steps/initramfs.ts';
 import { installKernel, type Kernel } from './steps/kernel.ts';
 import { installNode } from './steps/node.ts';
@@ -50,6 +51,7 @@ export function makeImage(build: Build, key: KeyObject, say: Say): void {
   say(`${profile.name} ${version}`);
   removeTree(build.work);
   for (const directory of [build.work, out]) mkdirSync(directory, { recursive: true });
+  enableForeign(profile.architecture);
   step('packages of Debian', () => installDebian(build));
   const owners = ownersOf(build);
   step('node', () => installNode(build));
@@ -107,9 +109,9 @@ function makeDiskImage(
     }),
   );
   run('cp', ['--sparse=always', disk, `${name}.img`]);
-  step('compressed', () =>
-    run('zstd', ['-q', '-f', '-19', '-T4', '--long=27', disk, '-o', `${name}.img.zst`]),
-  );
+  const download = build.fast ? `${name}.img` : `${name}.img.zst`;
+  if (!build.fast)
+    step('compressed', () => run('zstd', ['-q', '-f', '-19', '-T4', '--long=27', disk, '-o', download]));
   step('update file', () =>
     makeUpdate(
       build,
@@ -122,10 +124,10 @@ function makeDiskImage(
   copyFileSync(`${build.work}/update/manifest.sig`, `${name}.manifest.sig`);
   const size = (file: string): number => statSync(file).size;
   return {
-    download: `${name}.img.zst`,
+    download,
     root: size(squashfs),
     parts: {
-      'image compressed': size(`${name}.img.zst`),
+      ...(!build.fast && { 'image compressed': size(download) }),
       image: size(disk),
       'update file': size(`${name}.update`),
       root: size(squashfs),
@@ -148,7 +150,7 @@ function report(build: Build, name: string, packed: Packed, weights: readonly We
   say('');
   say(weightTable(weights, 25));
   const mega = statSync(packed.download).size / 1e6;
-  if (goal !== undefined)
+  if (goal !== undefined && !build.fast)
     say(
       `\n${packed.download}: ${mega.toFixed(1)} MB, goal ${goal.compressed} MB: ${mega <= goal.compressed ? 'met' : 'MISSED'}`,
     );

@@ -13,6 +13,8 @@ export interface Options {
   readonly kernelArguments: readonly string[];
   /** Build a second time and compare. */
   readonly twice: boolean;
+  /** Compress little. */
+  readonly fast: boolean;
   /** Leave what lies between the steps. */
   readonly keep: boolean;
 }
@@ -37,6 +39,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
         bundle: { type: 'string' },
         'kernel-argument': { type: 'string', multiple: true, default: [] },
         twice: { type: 'boolean', default: false },
+        fast: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -53,6 +56,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
       bundle: values.bundle,
       kernelArguments: values['kernel-argument'],
       twice: values.twice,
+      fast: values.fast,
       keep: values.keep,
     };
   } catch (error) {

@@ -29,12 +29,14 @@ export function makeInitramfs(build: Build, kernel: Kernel): string {
   ]);
   const links: CpioEntry[] = [
     ...APPLETS.map(name => ({ path: `bin/${name}`, kind: 'link', to: 'busybox' }) as const),
+    // What the kernel itself calls when it misses a module.
+    { path: 'sbin/modprobe', kind: 'link', to: '../bin/busybox' },
     { path: 'lib', kind: 'link', to: 'usr/lib' },
     { path: 'lib64', kind: 'link', to: 'usr/lib64' },
   ];
   const directories = [...files.keys()].flatMap(ancestors);
   const entries: CpioEntry[] = [
-    ...[...new Set(['dev', 'proc', 'run', 'sys', ...directories])]
+    ...[...new Set(['dev', 'proc', 'run', 'sbin', 'sys', ...directories])]
       .sort()
       .map(path => ({ path, kind: 'directory' }) as const),
     // For what is said before /dev is mounted.
@@ -49,7 +51,7 @@ export function makeInitramfs(build: Build, kernel: Kernel): string {
   ];
   const plain = between(build, 'initramfs.cpio');
   writeFileSync(plain, writeCpio(entries));
-  run('zstd', ['-q', '-f', '-19', '-T1', plain, '-o', `${plain}.zst`]);
+  run('zstd', ['-q', '-f', build.fast ? '-3' : '-19', '-T1', plain, '-o', `${plain}.zst`]);
   return `${plain}.zst`;
 }
 

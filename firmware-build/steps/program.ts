@@ -1,7 +1,7 @@
 /**
  * Bivouac itself.
  */
-import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { type Build, rootOf } from '../build.ts';
 import { PROGRAM } from './addons.ts';
 
@@ -13,7 +13,8 @@ export function installProgram(build: Build): void {
   const root = rootOf(build);
   mkdirSync(`${root}/${PROGRAM}`, { recursive: true });
   copyFileSync(`${build.bundle}/bivouac.mjs`, `${root}/${PROGRAM}/bivouac.mjs`);
-  symlinkSync(`../lib/bivouac/bivouac.mjs`, `${root}/usr/bin/bivouac`);
+  chmodSync(`${root}/${PROGRAM}/bivouac.mjs`, 0o755);
+  symlinkSync('../lib/bivouac/bivouac.mjs', `${root}/usr/bin/bivouac`);
   // cap asks for immediate mode only where it finds libpcap by this name; else a frame waits for up to a second.
   symlinkSync('libpcap.so.0.8', `${root}/usr/lib/${TRIPLE[build.profile.architecture]}/libpcap.so`);
 }

@@ -19,7 +19,7 @@ export function makeSquashfs(build: Build): string {
     '-comp',
     'zstd',
     '-Xcompression-level',
-    '19',
+    build.fast ? '3' : '19',
     '-b',
     '256K',
     '-mkfs-time',
