@@ -4,9 +4,11 @@
 import type { Prefix } from '../sdk/wire/address.ts';
 import type { Config } from './config/config.ts';
 import { poolPrefixes } from './config/pools.ts';
+import type { Capabilities } from './dataplane/capabilities.ts';
 import type { Driver } from './desired/driver.ts';
 import { metricsOf } from './desired/metric.ts';
 import type { WantedDataplane, WantedRoutes } from './desired/wanted.ts';
+import { capabilitiesOf } from './ipvs/choose.ts';
 import type { ManagerHost, Secrets } from './manager-host.ts';
 import { createPassive, createPassiveDataplane } from './reconciler/passive.ts';
 import type { Reached } from './registry/state.ts';
@@ -17,9 +19,20 @@ export function dataplaneDriver(
   config: Config,
   host: ManagerHost,
 ): Driver<WantedDataplane, Reached['farms']> {
-  if (config.dataplane.driver === 'nftables') return host.openDataplane({ anycastPort: config.anycast.port });
-  return createPassiveDataplane();
+  const { driver } = config.dataplane;
+  if (driver === 'none') return createPassiveDataplane();
+  if (driver === 'ipvs' && !host.hasIpvs)
+    throw new Error(
+      "dataplane.driver is 'ipvs', but this kernel has no IPVS (module ip_vs): load it, or use 'auto'",
+    );
+  return host.openDataplane({ anycastPort: config.anycast.port, driver });
 }
+
+/** What servers can ask of that driver. Where none is, something else forwards: what nftables could. */
+export const dataplaneCapabilities = (
+  { dataplane }: Config,
+  { hasIpvs = false }: ManagerHost,
+): Capabilities => capabilitiesOf(dataplane.driver === 'none' ? 'nftables' : dataplane.driver, hasIpvs);
 
 /** `frr` tells of the network, where FRR routes. */
 export function routingDriver(

@@ -5,10 +5,9 @@ import type { Address } from '../sdk/wire/address.ts';
 import { createCell } from './cell.ts';
 import type { Config } from './config/config.ts';
 import { takeOver } from './config/restart.ts';
-import { capabilities } from './dataplane/capabilities.ts';
 import { metricFor } from './desired/metric.ts';
 import type { Wanted, WantedDataplane, WantedRoutes } from './desired/wanted.ts';
-import { dataplaneDriver, routeSettings, routingDriver } from './drivers.ts';
+import { dataplaneCapabilities, dataplaneDriver, routeSettings, routingDriver } from './drivers.ts';
 import type { GslbRole } from './gslb-role.ts';
 import { createProbes } from './health/probes.ts';
 import { createHealth } from './health/scheduler.ts';
@@ -69,7 +68,10 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
   // Before anything is touched: two managers would take each other's farms for leftovers.
   const claim = await host.claim('manager');
   const probes = createProbes({ net, random, raw, exec, programs: config.health.programs });
-  const abilities = { ...capabilities, checks: Object.keys(probes) as (keyof typeof probes)[] };
+  const abilities = {
+    ...dataplaneCapabilities(config, host),
+    checks: Object.keys(probes) as (keyof typeof probes)[],
+  };
   const rules = (): ReturnType<typeof rulesOf> =>
     rulesOf(config, signer.id, abilities, (score, now) => metricFor(score, now, config.routing));
 

@@ -6,6 +6,7 @@ import type { Driver } from './desired/driver.ts';
 import type { WantedDataplane } from './desired/wanted.ts';
 import type { GslbRoleOptions } from './gslb-role.ts';
 import type { Host, Http, OpenVty, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
+import type { Choice } from './ipvs/choose.ts';
 import type { MissionHost } from './mission.ts';
 import type { Reached } from './registry/state.ts';
 import type { RouteSocket } from './routing/route-batch.ts';
@@ -23,7 +24,10 @@ export interface ManagerHost extends Host {
   /** Opens the kernel's balancer; called once, and not when the configuration says that there is none. */
   readonly openDataplane: (options: {
     readonly anycastPort: number;
+    readonly driver: Choice;
   }) => Driver<WantedDataplane, Reached['farms']>;
+  /** Whether the kernel balances by IPVS too; absent: no. */
+  readonly hasIpvs?: boolean;
   readonly signer: Signer;
   /** The signer of a private key in PEM; throws when it cannot be one. */
   readonly signerOf: (pem: string) => Signer;

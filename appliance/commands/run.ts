@@ -26,12 +26,16 @@ import { createRandom } from '../host/random.ts';
 import { linuxRawSockets } from '../host/raw.ts';
 import { createStore } from '../host/store.ts';
 import { openVty } from '../host/vty.ts';
+import { createBeside } from '../ipvs/beside.ts';
+import { isForIpvs } from '../ipvs/choose.ts';
+import { fileMemory } from '../ipvs/settings.ts';
 import { type Manager, startManager } from '../main.ts';
 import type { ManagerHost, Secrets } from '../manager-host.ts';
 import { readRevoked } from '../pki/crl.ts';
 import { DOCUMENT_SCHEMA } from '../store/documents.ts';
 import { openNftables } from './dataplane.ts';
 import { dnsWorkers } from './dns-worker.ts';
+import { findIpvs, openIpvs } from './ipvs.ts';
 import { OPTIONS } from './options.ts';
 
 /** When what the start took is given back, in ms after it: at once, and when the first servers have come. */
@@ -142,6 +146,8 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
   const problem = (sentence: string): void => log('warning', 'host', { sentence });
   const files = createFiles();
   const exec = createExec();
+  const { driver } = config.dataplane;
+  const ipvs = driver === 'auto' || driver === 'ipvs' ? await findIpvs() : undefined;
   files.makeDirectory(config.state);
   files.makeDirectory(dirname(config.operator.socket));
   return {
@@ -158,7 +164,13 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
     openVty,
     openRoutes: () => openNetlink(NETLINK_ROUTE),
     claim,
-    openDataplane: options => openNftables({ clock, exec, log }, options),
+    hasIpvs: ipvs !== undefined,
+    openDataplane: ({ driver, anycastPort }) => {
+      const nftables = openNftables({ clock, exec, log }, { anycastPort });
+      if (ipvs === undefined) return nftables;
+      const memory = fileMemory(files, join(config.state, 'ipvs-settings'));
+      return createBeside(nftables, openIpvs({ clock, log }, { family: ipvs, memory }), isForIpvs(driver));
+    },
     signer: createSigner(secrets.tls?.key ?? ownKey(files, config.state)),
     signerOf: createSigner,
     verify,

@@ -108,7 +108,7 @@ export interface Config {
     readonly concurrency: number;
     readonly programs: Readonly<Record<string, readonly string[]>>;
   };
-  readonly dataplane: { readonly driver: 'nftables' | 'none' };
+  readonly dataplane: { readonly driver: 'auto' | 'nftables' | 'ipvs' | 'none' };
   readonly routing: {
     readonly driver: 'frr' | 'none';
     readonly kind: 'internal' | 'external';

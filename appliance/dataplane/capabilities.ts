@@ -14,7 +14,7 @@ export interface Capabilities {
 export const capabilities: Capabilities = {
   modes: ['nat', 'direct', 'redirect', 'none'],
   schedulers: ['wrr', 'source-hash'],
-  cannotCarry: ({ vip, transport, ports, protocol, forward: { mode } }) =>
+  cannotCarry: ({ vip, transport, ports, protocol, forward: { mode, ...rest } }) =>
     mode === 'redirect' &&
     (transport !== 'tcp' || protocol !== 'http' || ports.some(({ first, last }) => first !== last))
       ? `mode 'redirect' is for the protocol http on single TCP ports, not for ${protocol} on ${transport}`
@@ -22,8 +22,26 @@ export const capabilities: Capabilities = {
         ? `this manager forwards directly to IPv4 VIPs only: use nat for ${vip}`
         : mode !== 'none' && transport === 'sctp'
           ? 'this manager cannot forward SCTP: use mode none'
-          : undefined,
+          : mode !== 'none' && mode !== 'redirect'
+            ? withoutIpvs(mode, rest)
+            : undefined,
 };
+
+/** What of a farm's forwarding only IPVS can do, in a sentence; undefined when it is nothing. */
+function withoutIpvs(mode: ForwardMode, rest: Omit<Service['forward'], 'mode'>): string | undefined {
+  const { scheduler, affinityPrefix, affinityBy } = rest;
+  const what =
+    mode === 'tunnel'
+      ? `mode 'tunnel'`
+      : scheduler !== 'wrr' && scheduler !== 'source-hash'
+        ? `the scheduler '${scheduler}'`
+        : affinityBy !== undefined
+          ? `affinity by '${affinityBy}'`
+          : affinityPrefix !== undefined
+            ? 'affinity by a part of the address'
+            : undefined;
+  return what && `${what} needs IPVS, which this manager does not use or its kernel does not have`;
+}
 
 /** Members of a farm beyond this one are refused. */
 export const MAX_MEMBERS = 2048;
@@ -35,6 +53,8 @@ export function refusal(farm: Farm): string | undefined {
     return `farm ${farm.key}: forwarding mode '${farm.mode}' is not one of nat, direct`;
   if (farm.mode === 'direct' && family === 6)
     return `farm ${farm.key}: direct forwarding is for IPv4 only; use nat for an IPv6 VIP`;
+  const wanting = withoutIpvs(farm.mode, farm);
+  if (wanting !== undefined) return `farm ${farm.key}: ${wanting}`;
   if (farm.transport === 'sctp') return `farm ${farm.key}: SCTP cannot be forwarded by nftables here`;
   if (farm.members.length > MAX_MEMBERS) return `farm ${farm.key}: more than ${MAX_MEMBERS} members`;
   const stranger = farm.members.find(member => familyOf(member.address) !== family);

@@ -60,6 +60,7 @@ class Ipvs implements IpvsDriver {
   private readonly options: IpvsOptions;
   private readonly vips: LocalVips;
   private started = false;
+  private isSet = false;
   private standing: readonly string[] = [];
   /** All that is in the kernel of ours. */
   private readonly have = new Map<ServiceName, VirtualService>();
@@ -84,6 +85,11 @@ class Ipvs implements IpvsDriver {
     const first = !this.started;
     if (first) await this.start();
     const units = this.differing(wanted.farms);
+    // A host that forwards by other means is left as it is.
+    if (!this.isSet && units.some(unit => unit.services.length > 0)) {
+      this.standing = applySettings(this.options.sysctl, this.options.memory);
+      this.isSet = true;
+    }
     this.failed.clear();
     for (let at = 0; at < units.length; at += BATCH) {
       await this.carryOut(units.slice(at, at + BATCH), wanted.partings);
@@ -149,8 +155,7 @@ class Ipvs implements IpvsDriver {
 
   /** Takes up what the kernel holds. */
   private async start(): Promise<void> {
-    const { ipvs, routes, family, sysctl, memory, log } = this.options;
-    this.standing = applySettings(sysctl, memory);
+    const { ipvs, routes, family, log } = this.options;
     const { vips, services } = await adopt(ipvs, routes, family);
     this.vips.adopt(vips);
     for (const map of [this.have, this.owners, this.farms, this.uses]) map.clear();
@@ -244,8 +249,17 @@ class Ipvs implements IpvsDriver {
     return ({ service, destination }) => parted.has(`${service.vip} ${destination.address}`);
   }
 
-  /** Carries out steps, and notes what came of each. */
+  /** Carries out steps: services first, then what is in those that are there. One that is somebody else's gets nothing of ours. */
   private async send(steps: readonly Step[]): Promise<void> {
+    const news = steps.filter(step => step.do === 'add-service');
+    await this.sendAll(news);
+    const there = (step: Step): boolean => step.do !== 'add-service' && this.have.has(step.service.name);
+    await this.sendAll(steps.filter(there));
+  }
+
+  /** Notes what came of each. */
+  private async sendAll(steps: readonly Step[]): Promise<void> {
+    if (steps.length === 0) return;
     const { ipvs, family } = this.options;
     const errors = await ipvs.send(steps.map(step => encodeStep(family, step)));
     for (const [at, step] of steps.entries()) {

@@ -7,6 +7,7 @@ import {
   restoreSysctls,
   type Sysctl,
 } from '../dataplane/sysctl.ts';
+import type { Files } from '../host/ports.ts';
 
 const SETTINGS: readonly (readonly [string, string])[] = [
   // A destination that is taken out ends its connections; without it they would hang for as long as they last.
@@ -29,6 +30,12 @@ export interface Memory {
   read(): string;
   write(text: string): void;
 }
+
+/** A file; none when there is nothing to remember. */
+export const fileMemory = (files: Pick<Files, 'read' | 'write' | 'remove'>, path: string): Memory => ({
+  read: () => files.read(path) ?? '',
+  write: text => (text === '' ? files.remove(path) : files.write(path, text)),
+});
 
 /** Sets them, and remembers what stood there; gives what could not be set, in sentences. */
 export function applySettings(sysctl: Sysctl, memory: Memory): readonly string[] {
