@@ -1,4 +1,6 @@
 /** Notices by OSPF alone, over FRR's ospfd as Debian has it, all its timers untouched, with a router between that has no API. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { many, Row } from '../support/flooding.ts';
 import { poll } from '../support/netns.ts';
@@ -121,4 +123,41 @@ test('a stop in good order is heard, and leaves nothing behind; a crash is no fa
     true,
   );
   expect(await poll(async () => (await row.flooded('m')) <= 1, LIMIT, 'no trace', 100)).toBe(true);
+}, 180_000);
+
+test('with the filter of docs/operations.md nobody from outside reaches the API, and this manager does', async () => {
+  const reaches = async (): Promise<boolean> => {
+    const script = `const s = require('net').connect({ port: 2607, host: '10.91.1.1', timeout: 500 }); const end = what => { console.log(what); process.exit(); }; s.on('connect', () => end('yes')).on('timeout', () => end('no')).on('error', () => end('no'))`;
+    return (await row.m.run(process.execPath, ['-e', script])).stdout.includes('yes');
+  };
+  // This is why: ospfd listens at all addresses.
+  expect(await reaches()).toBe(true);
+  const text = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const file = join(row.directory, 'filter.nft');
+  writeFileSync(file, /```nft\n([^`]+)```/.exec(text)![1]!);
+  expect((await row.a.run('nft', ['-f', file])).stderr).toBe('');
+  try {
+    expect(await reaches()).toBe(false);
+    const [a, b] = [await row.speak('a'), await row.speak('b')];
+    a.announce(many(1, 1));
+    expect(await poll(() => b.bindings.size === 1, LIMIT, 'one')).toBe(true);
+  } finally {
+    await row.a.run('nft', ['delete', 'table', 'inet', 'ospf-api']);
+  }
+}, 120_000);
+
+test('a router without `capability opaque` on the way passes nothing on', async () => {
+  const narrow = await Row.start({ opaque: false });
+  try {
+    const [a, b] = [await narrow.speak('a'), await narrow.speak('b')];
+    a.announce(many(3, 1));
+    expect(await poll(async () => (await narrow.flooded('a')) >= 2, LIMIT, 'flooded', 50)).toBe(true);
+    expect(await narrow.flooded('m')).toBe(0);
+    expect(b.bindings.size).toBe(0);
+    // Turned on, all comes that is there.
+    await narrow.tell('m', 'configure terminal', 'router ospf', 'capability opaque');
+    expect(await poll(() => b.bindings.size === 3, LIMIT, 'three bindings')).toBe(true);
+  } finally {
+    await narrow.dispose();
+  }
 }, 180_000);

@@ -140,6 +140,13 @@ export class Row {
     };
   }
 
+  /** Says these commands to a router's ospfd, one after the other. */
+  async tell(at: 'a' | 'm' | 'b', ...commands: readonly string[]): Promise<void> {
+    const session = await openVty(join(this.directory, at, 'ospfd.vty'), () => {});
+    for (const command of ['enable', ...commands]) await session.command(command);
+    session.close();
+  }
+
   /** Opaque LSAs of ours in a router's database that are not flushed. */
   async flooded(at: 'a' | 'm' | 'b'): Promise<number> {
     const text = await this.frr[at].vty('ospfd', 'show ip ospf database opaque-as');
