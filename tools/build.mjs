@@ -57,7 +57,7 @@ const programs = [
   ['labs/bench/floor.ts', 'dist/bench-floor.mjs'],
   ['labs/bench/least.ts', 'dist/bench-least.mjs'],
   ['labs/bench/route-floor.ts', 'dist/bench-route-floor.mjs'],
-  ...['server', 'client', 'flows', 'dns'].map(role => [
+  ...['server', 'client', 'flows', 'dns', 'asker', 'amplify', 'choice', 'managers'].map(role => [
     `labs/bench/roles/${role}.ts`,
     `dist/bench-${role}.mjs`,
   ]),

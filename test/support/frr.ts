@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openVty } from '../../appliance/host/vty.ts';
 
-export type FrrDaemonName = 'zebra' | 'staticd' | 'bfdd' | 'ospfd' | 'ospf6d';
+export type FrrDaemonName = 'zebra' | 'staticd' | 'bfdd' | 'ospfd' | 'ospf6d' | 'pimd';
 
 export interface FrrOptions {
   /** Name of a network namespace; absent = this process's own. */

@@ -29,7 +29,10 @@ export interface ServerOptions {
   /** TCP port of the checks. */
   readonly health?: number;
   /** Its registrations, each a server of its own to the manager. */
-  readonly registrations?: readonly Pick<RegisterOptions, 'name' | 'services' | 'manager' | 'heartbeat'>[];
+  readonly registrations?: readonly Pick<
+    RegisterOptions,
+    'name' | 'services' | 'manager' | 'heartbeat' | 'tls'
+  >[];
 }
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ServerOptions;
