@@ -10,6 +10,7 @@ import type { Trust } from '../../../appliance/pki/trust.ts';
 import { Table } from '../../../appliance/registry/table.ts';
 import { type Address, address } from '../../../sdk/wire/address.ts';
 import type { Binding, ManagerId, Offer, ServerId } from '../../../sdk/wire/model.ts';
+import type { VirtualOspfd } from '../../support/virtual/ospfd.ts';
 import { type VirtualHost, type VirtualWorld, virtualWorld } from '../../support/virtual.ts';
 
 export const GROUP = address('239.255.79.47');
@@ -98,10 +99,15 @@ export class Manager {
 
   async start(
     changes: Partial<NoticesConfig> = {},
-    { certificate = certificateOf(this.signer), judge = trust() } = {},
+    {
+      certificate = certificateOf(this.signer),
+      judge = trust(),
+      ospf,
+    }: { certificate?: Uint8Array; judge?: Trust; ospf?: VirtualOspfd } = {},
   ): Promise<this> {
     this.notices = await createNotices({
-      ...{ clock: this.world.clock, random: this.world.random, net: this.host.net, log: this.world.log },
+      ...{ clock: this.world.clock, random: this.world.random, log: this.world.log },
+      ...{ net: ospf?.net ?? this.host.net, ...(ospf && { openVty: ospf.openVty }) },
       ...{ verify, signer: this.signer, certificate, boot: this.boot, trust: judge },
       config: { ...config, ...changes },
       self: () => ({
