@@ -115,12 +115,18 @@ export class Gslb {
     return this.told.count;
   }
 
+  /** Names whose clients are about to be dealt out otherwise. */
+  get moving(): number {
+    return this.planner.moving;
+  }
+
   take(event: GslbEvent): void {
     const { clock, limits } = this.options;
     const before = this.view;
     const next = reduce(before, event, clock.now(), limits);
     if (next === before) return;
     this.view = next;
+    for (const { key } of next.names.changesSince(before.names)) this.planner.wake(key);
     if (next.sites !== before.sites) {
       const { manager } = event;
       this.suspects.addWays(this.ways.update(before.sites.get(manager), next.sites.get(manager)));
@@ -280,6 +286,7 @@ export class Gslb {
     const until = clock.now() + SLICE;
     const changed = new Set<string>();
     for (const suspect of this.suspects.take(() => this.view)) {
+      this.planner.wake(suspect.name);
       if (this.recheck(suspect)) changed.add(suspect.name);
       if (clock.now() >= until) break;
     }

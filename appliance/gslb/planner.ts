@@ -12,6 +12,11 @@ import { serves } from './view.ts';
 
 /** Names (with some of their services) that are planned for at most; when there are more, all are forgotten. */
 const MOST = 20_000;
+/** What moves by less than this part of it in a second rests; of longer than this nothing is made up for. */
+const STILL = 0.002;
+const RESTED: Millis = 4000;
+/** Of a server, in units of weight. */
+const TENTH = 10;
 /** Places of which a name's clients are remembered; of more, the first. */
 const MOST_PLACES = 64;
 
@@ -28,19 +33,35 @@ interface Plan {
 
 export class Planner {
   private readonly plans = new Map<string, Plan[]>();
+  /** Names of which something moved, or still does; all others rest, and cost nothing. */
+  private readonly awake = new Set<string>();
   private turns: Iterator<string, unknown> | undefined;
+
+  /** Names that are looked at each second. */
+  get moving(): number {
+    return this.awake.size;
+  }
+
+  /** Something that shares are made of is another: a score, or a way. */
+  wake(name: string): void {
+    if (this.plans.has(name)) this.awake.add(name);
+  }
 
   /** Clients at a place were told of a name. */
   asked(name: string, wanted: Wanted, site: string | undefined): void {
     let plan = this.planOf(name, wanted);
     if (plan === undefined) {
       plan = { wanted, places: [], planned: [], keys: [], flows: undefined };
-      if (this.plans.size >= MOST) this.plans.clear();
+      if (this.plans.size >= MOST) {
+        this.plans.clear();
+        this.awake.clear();
+      }
       this.plans.set(name, [...(this.plans.get(name) ?? []), plan]);
     }
     const place = site ?? '';
-    if (!plan.places.includes(place) && plan.places.length < MOST_PLACES)
-      plan.places = [...plan.places, place].sort();
+    if (plan.places.includes(place) || plan.places.length >= MOST_PLACES) return;
+    plan.places = [...plan.places, place].sort();
+    this.awake.add(name);
   }
 
   /** Looks at one name after the other, from where the last turn ended, while there is time; `done`: at all of them. */
@@ -50,7 +71,7 @@ export class Planner {
     time: () => boolean,
   ): { readonly changed: readonly string[]; readonly done: boolean } {
     const changed: string[] = [];
-    this.turns ??= this.plans.keys();
+    this.turns ??= [...this.awake].values();
     do {
       const next = this.turns.next();
       if (next.done) {
@@ -78,7 +99,14 @@ export class Planner {
   /** Takes in what is known now of a name; whether shares are others than before. */
   look(name: string, know: Knowledge, now: Millis): boolean {
     let changed = false;
-    for (const plan of this.plans.get(name) ?? []) changed = follow(plan, name, know, now) || changed;
+    let moving = false;
+    for (const plan of this.plans.get(name) ?? []) {
+      const before = plan.flows;
+      changed = follow(plan, name, know, now) || changed;
+      moving ||= !rests(before, plan.flows);
+    }
+    if (changed || moving) this.awake.add(name);
+    else this.awake.delete(name);
     return changed;
   }
 
@@ -110,7 +138,7 @@ function follow(plan: Plan, name: string, know: Knowledge, now: Millis): boolean
   const flows =
     plan.flows === undefined
       ? firstFlows(serving, rows.map(usualShares), now)
-      : followedFlows(refitted(plan, plan.flows, keys, rows, serving), serving, now);
+      : followedFlows(recent(refitted(plan, plan.flows, keys, rows, serving), now), serving, now);
   const ways = rows.map(row => row.map(({ cost }) => cost.network + cost.link));
   const weights = serving.map(({ weight }) => weight);
   const told = plannedShares(flows.demand, ways, weights, flows.told);
@@ -118,6 +146,27 @@ function follow(plan: Plan, name: string, know: Knowledge, now: Millis): boolean
   Object.assign(plan, { keys, planned: places, flows: { ...flows, told } });
   return changed;
 }
+
+/** Whether nothing moves any more: what is wanted, what is in use, and by which shares clients come. */
+function rests(before: Flows | undefined, now: Flows | undefined): boolean {
+  if (before === undefined || now === undefined) return before === now;
+  const elapsed = Math.max(1, now.at - before.at);
+  const same = (one: readonly number[], other: readonly number[], scale: number): boolean =>
+    one.length === other.length &&
+    one.every(
+      (value, at) => Math.abs(value - other[at]!) <= (STILL * elapsed * (Math.abs(value) + scale)) / 1000,
+    );
+  return (
+    same(before.demand, now.demand, TENTH) &&
+    same(before.load, now.load, TENTH) &&
+    before.come.length === now.come.length &&
+    before.come.every((row, place) => same(row, now.come[place]!, 0.1))
+  );
+}
+
+/** What has rested is as it was: nothing is to be followed of that time. */
+const recent = (flows: Flows, now: Millis): Flows =>
+  now - flows.at > RESTED ? { ...flows, at: now - RESTED } : flows;
 
 /** The same flows for other places, or others that serve: those that are still there keep what they had. */
 function refitted(

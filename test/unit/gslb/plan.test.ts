@@ -132,6 +132,8 @@ test('a planner plans for names that were asked for and that several serve', () 
     [heard('b', [server('b', 900)]), polled('a', [], { paths: { b: 30 } })],
     viewAfter([heard('a', [server('a', 900)])]),
   );
+  expect(planner.turn(know(two), 1000, () => true)).toEqual({ changed: [], done: true });
+  planner.wake('www.example');
   expect(planner.turn(know(two), 1000, () => true)).toEqual({ changed: ['www.example'], done: true });
   expect(sharesOf(planner, two)).toEqual([1, 0]);
   expect(planner.look('www.example', know(two), 2000)).toBe(false);
@@ -156,6 +158,23 @@ test('who is lost leaves its slots to the others at once; who comes gets some at
   expect(sharesOf(planner, again)![0]).toBe(0);
   planner.look('www.example', know(again), 2000);
   expect(sharesOf(planner, again)![0]).toBeGreaterThan(0.5);
+});
+
+test('a name of which nothing moves is not looked at until something does', () => {
+  const planner = new Planner();
+  planner.asked('www.example', {}, 'site-a');
+  planner.asked('www.example', {}, 'site-b');
+  const two = viewAfter(['a', 'b'].map(letter => heard(letter, [server(letter, 300)])));
+  let second = 0;
+  for (; planner.moving > 0 && second < 200; second++) planner.turn(know(two), second * 1000, () => true);
+  expect(second).toBeLessThan(100);
+  const shares = sharesOf(planner, two);
+  const busy = viewAfter([polled('a', [[server('a', 300), 20]])], two, 300_000);
+  planner.wake('www.example');
+  planner.wake('nobody.example');
+  expect(planner.moving).toBe(1);
+  for (second = 300; second < 330; second++) planner.turn(know(busy), second * 1000, () => true);
+  expect(sharesOf(planner, busy)![0]).toBeLessThan(shares![0]!);
 });
 
 test('names are looked at as long as there is time, and then from there on', () => {
