@@ -19,7 +19,7 @@ const profiles = readdirSync(join(here, 'profiles'))
   .map(file => file.replace('.json', ''))
   .filter(name => name !== 'base');
 
-const usage = `usage: npm run firmware -- PROFILE [--twice] [--out DIRECTORY] [--key FILE] [--version TEXT] [--kernel-argument TEXT]…
+const usage = (): string => `usage: npm run firmware -- PROFILE [--twice] [--out DIRECTORY] [--key FILE] [--version TEXT] [--kernel-argument TEXT]…
 
 ${profiles.map(name => `  ${name.padEnd(14)}${load(name).about}`).join('\n')}
 
@@ -100,11 +100,11 @@ function main(options: Options): number {
 
 try {
   const options = readOptions(process.argv.slice(2));
-  if (options === 'help') console.log(usage);
+  if (options === 'help') console.log(usage());
   else process.exitCode = main(options);
 } catch (error) {
   const expected = error instanceof ProfileError || error instanceof RunError;
-  if (error instanceof UsageError) console.error(`${error.message}\n\n${usage}`);
+  if (error instanceof UsageError) console.error(`${error.message}\n\n${usage()}`);
   else console.error(expected ? error.message : error);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -27,7 +27,8 @@ export function finishRoot(build: Build): void {
   const here = `${build.root}/firmware-build`;
   const container = build.profile.board === 'container';
   for (const path of MOUNT_POINTS) mkdirSync(`${root}/${path}`, { recursive: true });
-  if (!container) {
+  if (container) overlay(`${here}/container`, `${root}/${PROGRAM}`, /^start$/);
+  else {
     // What a router that is no image uses; an image may have its own.
     overlay(`${here}/systemd`, `${root}/usr/lib/systemd/system`);
     overlay(`${here}/rootfs`, root);
@@ -48,9 +49,10 @@ export function finishRoot(build: Build): void {
 }
 
 /** Copies a tree over another as root's, with the permissions that git knows: executable or not. */
-function overlay(from: string, to: string): void {
+function overlay(from: string, to: string, only = /./): void {
   if (!existsSync(from)) return;
-  for (const path of readdirSync(from, { recursive: true, encoding: 'utf8' }).sort()) {
+  const paths = readdirSync(from, { recursive: true, encoding: 'utf8' }).filter(path => only.test(path));
+  for (const path of paths.sort()) {
     const source = statSync(`${from}/${path}`);
     if (source.isDirectory()) mkdirSync(`${to}/${path}`, { recursive: true });
     else {
