@@ -1,6 +1,6 @@
 /**
  * What clients at several places would be answered, as it changes: node lookups.mjs --server ADDRESS --name NAME --clients A,B,… [--interval
- * 50]. It asks for each of the clients in turn, by EDNS Client Subnet, every interval (ms), and prints a line of JSON when an answer is
+ * 100]. It asks for each of the clients in turn, by EDNS Client Subnet, every interval (ms), and prints a line of JSON when an answer is
  * another than before: the client, its addresses (empty: no such name, or none), and the moment by the wall clock.
  */
 import { randomBytes } from 'node:crypto';
@@ -13,7 +13,7 @@ const { values } = parseArgs({
     server: { type: 'string', default: '127.0.0.1' },
     name: { type: 'string', default: '' },
     clients: { type: 'string', default: '' },
-    interval: { type: 'string', default: '50' },
+    interval: { type: 'string', default: '100' },
   },
 });
 const clients = values.clients.split(',');

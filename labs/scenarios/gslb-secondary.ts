@@ -1,6 +1,7 @@
 /** A stock name server (Knot DNS) that keeps a copy of the GSLBs' zone: transferred, told of changes, transferred again. */
 import { poll, timed } from '../scenario/poll.ts';
 import { check } from '../scenario/scenario.ts';
+import type { Wan } from '../wan/wan.ts';
 import type { GslbWorld } from './gslb.ts';
 import { ADDRESS, dig, resolveBy } from './gslb-world.ts';
 
@@ -49,9 +50,8 @@ export async function copyZone({ node, step, vips }: GslbWorld): Promise<void> {
   });
 }
 
-/** It has followed all that has happened since. */
-export async function copyFollows(world: GslbWorld): Promise<void> {
-  const { node, step } = world;
+/** It has followed all that has happened since; and how much the lines were to be relied on through all of it. */
+export async function copyFollows({ node, step }: GslbWorld, wan: Wan): Promise<void> {
   await step('the copy has followed', async () => {
     const serial = async (server: string): Promise<string> =>
       (await dig(node(HOST), server, 'bivouac.test', 'SOA'))[0]?.split(' ')[2] ?? '';
@@ -61,6 +61,6 @@ export async function copyFollows(world: GslbWorld): Promise<void> {
         return one !== '' && one === other && one;
       }),
     );
-    return { serial: value, 'after ms': ms };
+    return { serial: value, 'after ms': ms, 'lines late by at most ms': Math.max(20, wan.late) };
   });
 }

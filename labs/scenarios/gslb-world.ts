@@ -52,11 +52,12 @@ const PATIENT = ['configure terminal', 'bfd', 'profile fast', 'detect-multiplier
   line,
 ]);
 
-/** The links of the core get their delays and rates; until both GSLBs have measured the ways. */
-export async function startWan({ lab, node, step }: Stage): Promise<void> {
+/** The links of the core get their delays and rates, until the lab is taken down. */
+export async function startWan({ lab, node, step }: Stage): Promise<Wan> {
+  let wan: Wan | undefined;
   await step('the links of the core get the delays and rates of a wide-area network', async () => {
     await Promise.all(routersOf(lab.topology).map(name => node(name).must(['vtysh', ...PATIENT])));
-    await Wan.start(lab);
+    wan = await Wan.start(lab);
     const times = await Promise.all(
       CELLS.map(async (cell, at): Promise<[string, number]> => {
         const ms = await poll(`headquarters reaches cell ${cell}`, async () => {
@@ -68,6 +69,7 @@ export async function startWan({ lab, node, step }: Stage): Promise<void> {
     );
     return Object.fromEntries(times);
   });
+  return wan!;
 }
 
 /** Starts the managers of all cells, whose nodes were held, and the GSLBs; until each of these has measured the ways to those. */

@@ -47,7 +47,7 @@ test.each([
   ['roam', ['run', 'roam'], 11],
   ['partition', ['run', 'partition'], 8],
   ['anycast', ['run', 'anycast'], 8],
-  ['gslb', ['run', 'gslb'], 15],
+  ['gslb', ['run', 'gslb'], 16],
   ['mcu-by-gslb', ['run', 'mcu-by-gslb'], 12],
   // As large as a small machine carries.
   ['roam-storm', ['run', 'roam-storm', '--servers', '6', '--seconds', '15'], 6],
