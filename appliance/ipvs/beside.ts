@@ -3,12 +3,17 @@
  * sides is put in at the one before it is taken out of the other; its flows end, as they would with any change of the forwarding mode.
  */
 import type { Driver } from '../desired/driver.ts';
-import type { Farm, WantedDataplane } from '../desired/wanted.ts';
+import type { Farm, FarmKey, WantedDataplane } from '../desired/wanted.ts';
 import type { Reached } from '../registry/state.ts';
 import { type Draft, Table } from '../registry/table.ts';
 
 type Farms = WantedDataplane['farms'];
-type Dataplane = Driver<WantedDataplane, Reached['farms']>;
+type Counts = ReadonlyMap<FarmKey, ReadonlyMap<string, number>>;
+
+/** A driver that tells of established connections by farm and member. */
+export interface Dataplane extends Driver<WantedDataplane, Reached['farms']> {
+  connections(): Promise<Counts>;
+}
 
 /** `isForIpvs`: of one farm always the same. */
 export function createBeside(
@@ -63,6 +68,9 @@ export function createBeside(
         problems.push(...result.problems);
       }
       return { reached: both, problems };
+    },
+    async connections() {
+      return new Map([...(await nftables.connections()), ...(await ipvs.connections())]);
     },
     async release() {
       await ipvs.release();

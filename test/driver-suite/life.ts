@@ -1,6 +1,7 @@
 /** What a driver does at the start and the end of a daemon. */
 import assert from 'node:assert/strict';
-import { VIP6 } from '../support/dataplane.ts';
+import { VIP, VIP6 } from '../support/dataplane.ts';
+import { poll } from '../support/netns.ts';
 import { A, B, type Behaviour } from './rig.ts';
 
 export const life: readonly Behaviour[] = [
@@ -37,6 +38,29 @@ export const life: readonly Behaviour[] = [
       for (const talk of talks.slice(1)) {
         assert.ok(await talk.echo());
         talk.socket.destroy();
+      }
+    },
+  },
+  {
+    name: 'anycast ARP over UDP to a VIP reaches the appliance itself, also where a farm claims the port',
+    async run(rig) {
+      const { cell } = rig;
+      const ports = { first: 9700, last: 9799 };
+      const responder = cell.appliance.node(
+        `const u=require('dgram').createSocket('udp4');u.on('message',(m,r)=>u.send('manager',r.port,r.address)).bind(9747,()=>console.log('ready'))`,
+      );
+      try {
+        await poll(() => responder.stdout().includes('ready'), 60_000, 'a responder');
+        const farm = rig.farm([A], { transport: 'udp', ports });
+        assert.deepEqual(await rig.applyWith([VIP, '10.50.0.2'], farm), []);
+        const udp = await cell.udp();
+        for (const vip of [VIP, '10.50.0.2']) {
+          assert.equal(await udp.ask(9747, vip, rig.within(1000)), 'manager');
+          assert.equal(udp.source, vip);
+        }
+        udp.socket.close();
+      } finally {
+        await responder.stop();
       }
     },
   },

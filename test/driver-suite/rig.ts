@@ -3,10 +3,9 @@
  * suite runs on this host and in guests that have no test runner, so it asserts by node:assert.
  */
 
-import type { Driver } from '../../appliance/desired/driver.ts';
-import type { Farm, WantedDataplane } from '../../appliance/desired/wanted.ts';
-import type { Reached } from '../../appliance/registry/state.ts';
-import { type Acting, Cell, farm, inside, type Reply, type Talk } from '../support/dataplane.ts';
+import type { Farm } from '../../appliance/desired/wanted.ts';
+import type { Dataplane } from '../../appliance/ipvs/beside.ts';
+import { type Acting, Cell, farm, inside, type Reply, type Talk, wanted } from '../support/dataplane.ts';
 import { poll } from '../support/netns.ts';
 
 /** What a driver can, beside the three modes, that not every one can. */
@@ -23,15 +22,11 @@ export type Ability =
   /** Servers are clients of their own farms. */
   | 'reflection';
 
-export type Balancer = Driver<WantedDataplane, Reached['farms']> & {
-  connections(): Promise<ReadonlyMap<string, ReadonlyMap<string, number>>>;
-};
-
 export interface Subject {
   readonly name: string;
   readonly modes: readonly Reply[];
   readonly abilities: readonly Ability[];
-  readonly open: () => Promise<Balancer>;
+  readonly open: () => Promise<Dataplane>;
   /** What of its own the kernel still holds, as text: '' after release(). */
   readonly remains: (cell: Cell) => string;
 }
@@ -51,7 +46,7 @@ export class Rig {
   readonly subject: Subject;
   /** How much slower than on a machine of its own all is. */
   private readonly pace: number;
-  private acting: Acting<Balancer>;
+  private acting: Acting<Dataplane>;
 
   static async make(subject: Subject, mode: Reply, pace = 1): Promise<Rig> {
     const cell = new Cell();
@@ -59,7 +54,7 @@ export class Rig {
     return new Rig(cell, mode, subject, pace, await cell.act(subject.open));
   }
 
-  private constructor(cell: Cell, mode: Reply, subject: Subject, pace: number, acting: Acting<Balancer>) {
+  private constructor(cell: Cell, mode: Reply, subject: Subject, pace: number, acting: Acting<Dataplane>) {
     this.cell = cell;
     this.mode = mode;
     this.subject = subject;
@@ -67,7 +62,7 @@ export class Rig {
     this.acting = acting;
   }
 
-  get driver(): Balancer {
+  get driver(): Dataplane {
     return this.acting.driver;
   }
 
@@ -79,6 +74,12 @@ export class Rig {
   /** Wants these farms and no others; gives what went wrong. */
   apply(...farms: Farm[]): Promise<readonly string[]> {
     return this.acting.apply(...farms);
+  }
+
+  /** With anycast ARP of these VIPs. */
+  async applyWith(vips: readonly string[], ...farms: Farm[]): Promise<readonly string[]> {
+    const all = wanted(farms, vips);
+    return inside(this.cell.appliance, async () => (await this.driver.apply(all)).problems);
   }
 
   part(...servers: string[]): Promise<readonly string[]> {

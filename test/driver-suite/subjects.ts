@@ -3,6 +3,9 @@ import { openNftables } from '../../appliance/commands/dataplane.ts';
 import { findIpvs, openIpvs } from '../../appliance/commands/ipvs.ts';
 import { createClock } from '../../appliance/host/clock.ts';
 import { createExec } from '../../appliance/host/exec.ts';
+import { createBeside } from '../../appliance/ipvs/beside.ts';
+import { isForIpvs } from '../../appliance/ipvs/choose.ts';
+import type { Cell } from '../support/dataplane.ts';
 import type { Subject } from './rig.ts';
 
 const host = { clock: createClock(), exec: createExec(), log: () => {} };
@@ -26,6 +29,7 @@ export const nftables: Subject = {
     rules(appliance.ip('rule')),
 };
 
+/** As the manager has it: beside nftables, which takes what IPVS cannot. */
 export const ipvs: Subject = {
   name: 'ipvs',
   modes: ['nat', 'direct', 'tunnel'],
@@ -33,13 +37,15 @@ export const ipvs: Subject = {
   async open() {
     const family = await findIpvs();
     if (family === undefined) throw new Error('this kernel has no IPVS');
-    return openIpvs(host, { family, memory });
+    return createBeside(openNftables(host), openIpvs(host, { family, memory }), isForIpvs('ipvs'));
   },
-  remains: ({ appliance }) =>
-    appliance.runSync('ipvsadm', ['-Sn']) +
-    appliance.ip('route show table local proto 178') +
-    appliance.ip('-6 route show table local proto 178'),
+  remains: cell => nftables.remains(cell) + ipvsRemains(cell),
 };
+
+const ipvsRemains = ({ appliance }: Cell): string =>
+  appliance.runSync('ipvsadm', ['-Sn']) +
+  appliance.ip('route show table local proto 178') +
+  appliance.ip('-6 route show table local proto 178');
 
 /** The driver's own among the routing rules. */
 const rules = (listing: string): string =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Farm, WantedDataplane } from '../../../appliance/desired/wanted.ts';
-import { createBeside } from '../../../appliance/ipvs/beside.ts';
+import { createBeside, type Dataplane } from '../../../appliance/ipvs/beside.ts';
 import { capabilitiesOf, isForIpvs } from '../../../appliance/ipvs/choose.ts';
 import { createPassiveDataplane } from '../../../appliance/reconciler/passive.ts';
 import { address } from '../../../sdk/wire/address.ts';
@@ -59,7 +59,7 @@ test('what can be asked for goes by what there is', () => {
 
 test('a farm that changes sides is taken up before it is given up, and counted once', async () => {
   const said: string[] = [];
-  const spy = (name: string): ReturnType<typeof createPassiveDataplane> => {
+  const spy = (name: string): Dataplane => {
     const passive = createPassiveDataplane();
     return {
       ...passive,
@@ -67,6 +67,7 @@ test('a farm that changes sides is taken up before it is given up, and counted o
         said.push(`${name} ${[...all.farms.keys()].join()} ${all.vips.size}`);
         return passive.apply(all);
       },
+      connections: async () => new Map(),
       release: async () => void said.push(`${name} released`),
     };
   };
