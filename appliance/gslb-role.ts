@@ -7,6 +7,7 @@ import type { ManagerId, Offer } from '../sdk/wire/model.ts';
 import type { Config, GslbConfig } from './config/config.ts';
 import { serialStore } from './dns/serial.ts';
 import { type DnsServer, startDns } from './dns/server.ts';
+import type { TsigKey } from './dns/tsig.ts';
 import type { View as DnsView, Zone } from './dns/view.ts';
 import type { StartWorker } from './dns/workers.ts';
 import type { Fixed } from './gslb/fixed.ts';
@@ -18,7 +19,18 @@ import { Poller } from './gslb/poller.ts';
 import { decisionRows, explainRows, linkRows, overrideRows, rttRows, siteRows } from './gslb/rows.ts';
 import { emptyTopology, readTopology, type Topology } from './gslb/topology.ts';
 import { DEFAULT_LIMITS } from './gslb/view.ts';
-import type { Clock, DatagramSocket, Links, Log, Net, Random, Signer, Store, Verify } from './host/ports.ts';
+import type {
+  Clock,
+  DatagramSocket,
+  Hmac,
+  Links,
+  Log,
+  Net,
+  Random,
+  Signer,
+  Store,
+  Verify,
+} from './host/ports.ts';
 import type { Heard } from './notices/heard.ts';
 import type { GslbSight, Row } from './operator/views.ts';
 import type { Trust } from './pki/trust.ts';
@@ -37,12 +49,15 @@ export interface GslbRoleOptions {
     readonly seconds?: () => number;
     /** Keeps the DNS serial number, and what was overridden. */
     readonly store?: Store;
+    readonly hmac: Hmac;
     /** How threads that answer DNS are started; absent: this one answers. */
     readonly dnsWorkers?: (options: DnsSettings) => StartWorker;
   };
   readonly config: Config & { readonly gslb: GslbConfig };
   /** Text of the topology's file. */
   readonly topology: string | undefined;
+  /** Where there are any, transfers of zones have to be signed with one. */
+  readonly transferKeys: readonly TsigKey[];
   readonly signer: Signer;
   /** Whom to trust, and who this is, as they are now. */
   readonly mission: { readonly trust: Trust | undefined; readonly certificate: Uint8Array | undefined };
@@ -51,7 +66,7 @@ export interface GslbRoleOptions {
 }
 
 /** What DNS is started with, in each thread. */
-type DnsSettings = ReturnType<typeof dnsSettings>;
+type DnsSettings = ReturnType<typeof dnsSettings> & { readonly keys: readonly TsigKey[] };
 
 export interface GslbRole {
   heard(event: Heard): void;
@@ -64,10 +79,22 @@ export interface GslbRole {
   sight(about: { readonly name?: string; readonly client?: string }): GslbSight;
   /** Which managers a client is told to ask by anycast ARP. */
   managersFor(query: Query, client: Address): ReturnType<typeof managersFor>;
-  counters(): Readonly<Record<'polls' | 'answers' | 'dns', Readonly<Record<string, number>>>>;
+  counters(): Readonly<Record<'polls' | 'answers' | 'dns' | 'now', Readonly<Record<string, number>>>>;
   close(): Promise<void>;
 }
 
+/** What there is now, for metrics. */
+const nowOf = ({ knows: { view }, watched, moving }: Gslb): Readonly<Record<string, number>> => ({
+  managers: view.sites.size,
+  silent: [...view.sites.values()].filter(({ silent }) => silent).length,
+  names: view.names.size,
+  offers: view.count,
+  offersRefused: view.refused,
+  ...{ watched, moving },
+});
+
+/** Reasons of an answer that is none, or not to be relied on. */
+const BAD: ReadonlySet<string> = new Set(['none', 'no-such-name', 'last-known', 'nothing-serves']);
 /** The document of the overrides. */
 const OVERRIDES = 'overrides';
 const ANY = { 4: '0.0.0.0' as Address, 6: '::' as Address };
@@ -92,7 +119,9 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
       else dns.publish(view, changed);
     },
     onChange({ name, place = 'elsewhere', from, to, reason }) {
-      log('info', 'answer-changed', {
+      // Told of although nothing serves, or nobody is.
+      const bad = BAD.has(reason.code);
+      log(bad ? 'warning' : 'info', 'answer-changed', {
         name,
         clients: place,
         from,
@@ -121,12 +150,12 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
         sentence => log('debug', 'poll', { sentence }),
       ),
     );
-  const settings = dnsSettings(config, random);
+  const settings = { ...dnsSettings(config, random), keys: options.transferKeys };
   const startWorker = host.dnsWorkers?.(settings);
   const { workers, transfers, notify, zones } = config.gslb;
   dns = await startDns(
     {
-      ...{ clock, random, net, log },
+      ...{ clock, random, net, log, hmac: host.hmac },
       seconds: host.seconds ?? (() => Math.floor(clock.now() / 1000)),
       ...(startWorker !== undefined && { startWorker }),
       ...(host.store !== undefined && { serials: serialStore(host.store, log) }),
@@ -194,7 +223,8 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
     }),
     counters: () => ({
       polls: poller.counters,
-      answers: { ...gslb.counters, watched: gslb.watched },
+      answers: gslb.counters,
+      now: nowOf(gslb),
       dns: {
         ...dns?.counts(),
         connections: dns?.connections ?? 0,

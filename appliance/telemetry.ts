@@ -16,7 +16,7 @@ import type { Sessions } from './sessions/sessions.ts';
 /** Metrics of polls: those that this manager answers, and those that it sends as a GSLB. */
 export const familiesOfPolls = (
   answered: Readonly<Record<string, number>>,
-  gslb: Readonly<Record<'polls' | 'answers' | 'dns', Readonly<Record<string, number>>>> | undefined,
+  gslb: Readonly<Record<'polls' | 'answers' | 'dns' | 'now', Readonly<Record<string, number>>>> | undefined,
 ): Family[] => [
   counterOf(
     'bivouac_polls_answered_total',
@@ -37,13 +37,14 @@ export const familiesOfPolls = (
           'bivouac_gslb_answers_total',
           'Views that were published, answers that were looked at because the network moved, those that were others then.',
           ['outcome'],
-          new Map(Object.entries(gslb.answers).filter(([key]) => key !== 'watched')),
+          new Map(Object.entries(gslb.answers)),
         ),
-        gauge(
-          'bivouac_gslb_watched',
-          'Names at places that answers were made for.',
-          gslb.answers['watched'] ?? 0,
-        ),
+        {
+          name: 'bivouac_gslb',
+          type: 'gauge',
+          help: 'What a GSLB has: managers, silent ones, names, offers, answers that it watches over, names whose shares move.',
+          samples: Object.entries(gslb.now).map(([what, value]) => ({ labels: { what }, value })),
+        },
         counterOf(
           'bivouac_dns_total',
           'DNS queries, and by what came of them.',

@@ -95,5 +95,6 @@ const keyOf = (place = '', { protocol, transport, family }: Wanted): string =>
 /** In a few words, for the log: `10.9.0.1 at cell-a`; or why there is nobody. */
 export function firstOf({ ranked, verdict }: PlaceDecision): string {
   const [first] = ranked;
-  return first === undefined ? verdict : `${first.vip} at ${first.site}`;
+  if (first === undefined) return verdict;
+  return `${first.vip} at ${first.site}${verdict === 'served' ? '' : `, ${verdict}`}`;
 }

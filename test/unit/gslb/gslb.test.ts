@@ -149,6 +149,22 @@ test('a client looked up by prefix gets what is explained for it', async () => {
   gslb.close();
 });
 
+test('that nothing serves is said, although the same is told', async () => {
+  const { clock, gslb, answer, changes } = scene();
+  gslb.take(heard('a', [offer('a')]));
+  await clock.advance(5);
+  const before = answer('www.example').records;
+  gslb.take(heard('a', [offer('a', { score: 0 })]));
+  await clock.advance(5);
+  expect(answer('www.example').records).toEqual(before);
+  expect(changes.at(-1)).toMatchObject({
+    to: `${offer('a').vip} at site-a, last-known`,
+    reason: { code: 'last-known' },
+  });
+  expect(decisionRows(gslb)[0]).toMatchObject({ verdict: 'last-known' });
+  gslb.close();
+});
+
 test('another topology and other policies are taken over, and why an answer changed is said', async () => {
   const { clock, gslb, published, answer, changes } = scene();
   gslb.take(heard('a', [offer('a')]));
