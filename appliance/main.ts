@@ -202,6 +202,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     const { createGslbRole } = await import('./gslb-role.ts');
     role = await createGslbRole({
       ...{ host, signer, mission, config: { ...config, gslb: config.gslb }, topology: secrets.topology },
+      transferKeys: secrets.transferKeys,
       note: journal.note,
     });
   }

@@ -4,6 +4,7 @@
 import type { ManagerId, ServerId } from '../sdk/wire/model.ts';
 import type { Driver } from './desired/driver.ts';
 import type { WantedDataplane } from './desired/wanted.ts';
+import type { TsigKey } from './dns/tsig.ts';
 import type { GslbRoleOptions } from './gslb-role.ts';
 import type { Host, Http, OpenVty, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
 import type { Choice } from './ipvs/choose.ts';
@@ -37,6 +38,7 @@ export interface ManagerHost extends Host {
   readonly derOf: MissionHost['derOf'];
   readonly secrets: Secrets;
   /** As the role of a GSLB needs them. */
+  readonly hmac: GslbHost['hmac'];
   readonly seconds?: GslbHost['seconds'];
   readonly dnsWorkers?: GslbHost['dnsWorkers'];
 }
@@ -50,4 +52,6 @@ export interface Secrets {
   readonly ospfKey: string | undefined;
   /** The GSLB's topology; absent: none. */
   readonly topology?: string | undefined;
+  /** What its zones' transfers are signed with. */
+  readonly transferKeys: readonly TsigKey[];
 }

@@ -8,6 +8,7 @@ import { Clerk, type FromClerk, type ToClerk } from '../dns/clerk.ts';
 import type { StartWorker } from '../dns/workers.ts';
 import { createClock } from '../host/clock.ts';
 import { runDatagramLoop } from '../host/datagram-loop.ts';
+import { hmac } from '../host/keys.ts';
 import { createRandom } from '../host/random.ts';
 import { fetchMessages, sayReady, startThread, type ThreadData } from '../host/threads.ts';
 
@@ -33,6 +34,7 @@ export function dnsWorker(): number {
     {
       clock: createClock(),
       random: createRandom(),
+      hmac,
       seconds: () => Math.floor(Date.now() / 1000),
       post: message => port.postMessage(message),
     },

@@ -14,7 +14,7 @@ import { createClock } from '../host/clock.ts';
 import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
 import { http } from '../host/http.ts';
-import { createSigner, identify, verify } from '../host/keys.ts';
+import { createSigner, hmac, identify, verify } from '../host/keys.ts';
 import { linuxLinks } from '../host/links.ts';
 import { createStderrLog } from '../host/log.ts';
 import { giveBack, growSlowly } from '../host/memory.ts';
@@ -37,6 +37,9 @@ import { openNftables } from './dataplane.ts';
 import { dnsWorkers } from './dns-worker.ts';
 import { findIpvs, openIpvs } from './ipvs.ts';
 import { OPTIONS } from './options.ts';
+
+/** Bytes of a key for transfers: RFC 8945 §10 wants as many as the hash has; half of that is what some tools make. */
+const LEAST_SECRET = 16;
 
 /** When what the start took is given back, in ms after it: at once, and when the first servers have come. */
 const SETTLED = [1000, 10_000];
@@ -127,8 +130,20 @@ function secretsOf(file: string, { tls, routing, gslb }: Config): Secrets {
     },
     revoked: tls?.crl === undefined ? new Set() : revokedBy(tls.crl, read(tls.crl), read(tls.ca)),
     topology: gslb?.topology === undefined ? undefined : read(gslb.topology),
+    transferKeys: Object.entries(gslb?.transferKeys ?? {}).map(([name, path]) => ({
+      name,
+      secret: readSecret(path, read(path)),
+    })),
     ospfKey: routing.password === undefined ? undefined : read(routing.password).trim(),
   };
+}
+
+/** A secret in base64. Throws, naming the file, when it is none, or too short to be one. */
+function readSecret(path: string, text: string): Uint8Array {
+  const secret = /^[A-Za-z0-9+/]+={0,2}$/.test(text.trim()) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
+  if (secret.length < LEAST_SECRET)
+    throw new Error(`${path}: wanted ${LEAST_SECRET} bytes or more in base64, as 'tsig-keygen' writes them`);
+  return secret;
 }
 
 /** Serial numbers on the list. Throws, naming the file, when it is not the authority's. */
@@ -179,6 +194,7 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
     derOf,
     secrets,
     seconds: () => Math.floor(Date.now() / 1000),
+    hmac,
     dnsWorkers: settings => dnsWorkers(new URL(import.meta.url), settings),
   };
 }

@@ -54,6 +54,8 @@ export interface GslbConfig {
   readonly policies: readonly GslbPolicy[];
   readonly transfers: readonly Prefix[];
   readonly notify: readonly Endpoint[];
+  /** Files of the secrets that transfers are signed with, by the names of the keys. */
+  readonly transferKeys: Readonly<Record<string, string>>;
   /** Answers alike a second to one network; 0 = no limit. */
   readonly rate: number;
 }

@@ -30,7 +30,7 @@ const FIXED = [
     'gslb.poll',
     'gslb.site',
   ],
-  ...['gslb.transfers', 'gslb.notify', 'gslb.rate'],
+  ...['gslb.transfers', 'gslb.transferKeys', 'gslb.notify', 'gslb.rate'],
   ...['roaming.dhcp', 'routing.driver', 'routing.kind', 'sessions.servers', 'sessions.perAddress'],
 ];
 

@@ -2,7 +2,7 @@
  * From a query to the bytes of its answer: one function for UDP and TCP, and for every worker. It copies a finished answer and patches
  * what belongs to the asker; it allocates nothing on the way that most queries take.
  */
-import type { Clock, Millis, Random } from '../host/ports.ts';
+import type { Clock, Hmac, Millis, Random } from '../host/ports.ts';
 import type { Book, Entry, Shelf } from './book.ts';
 import { isCookie, isMapped } from './cookies.ts';
 import { countRcode, noCounts } from './counters.ts';
@@ -13,10 +13,13 @@ import { Query, SILENCE } from './query.ts';
 import { type RateLimits, type RateVerdict, ResponseRate } from './rate.ts';
 import { Reply, type ReplyOptions } from './reply.ts';
 import { readSubnet } from './subnet.ts';
+import { Tsig, type TsigAsker, type TsigKey } from './tsig.ts';
 import type { Place, View } from './view.ts';
 
 export interface AnswererOptions extends ReplyOptions {
   readonly limits: RateLimits;
+  /** Keys that queries may be signed with (TSIG); absent: none. */
+  readonly keys?: readonly TsigKey[];
 }
 
 export interface AnswererDeps {
@@ -24,6 +27,7 @@ export interface AnswererDeps {
   readonly random: Random;
   /** Seconds of the wall clock, for cookies alone. */
   readonly seconds: () => number;
+  readonly hmac: Hmac;
   readonly book: Book;
   /** Asks for a finished answer that the book has not; undefined: it will come later, and the query is to be answered then. */
   readonly ask: (entry: Entry, shelf: Shelf, place: number, key: Place) => FinishedAnswer | undefined;
@@ -45,6 +49,7 @@ const KIND = { error: 0x1e3779b9, missing: 0x2545f491 } as const;
 
 export class Answerer {
   readonly counters = noCounts();
+  readonly tsig: Tsig;
   private readonly deps: AnswererDeps;
   private readonly limits: RateLimits;
   private readonly query = new Query();
@@ -61,6 +66,7 @@ export class Answerer {
   constructor(deps: AnswererDeps, options: AnswererOptions) {
     this.deps = deps;
     this.limits = options.limits;
+    this.tsig = new Tsig(options.keys ?? [], deps.hmac);
     this.rate = new ResponseRate(options.limits, deps.random);
     this.reply = new Reply(this.query, this.counters, options);
   }
@@ -107,6 +113,22 @@ export class Answerer {
     this.stream = stream;
     reply.begin(source, sourceAt, this.seconds, stream, output, at);
     if (rcode !== RCODE.NOERROR && rcode !== RCODE.BADVERS) return this.refuse(rcode);
+    if (query.tsigAt < 0) return this.answerQuery(rcode);
+    const asker = this.tsig.judge(query, this.seconds);
+    return asker === undefined ? this.refuse(RCODE.FORMERR) : this.answerSigned(rcode, asker);
+  }
+
+  /** To who signs the answer is signed; to who has not the key it is said so (RFC 8945 §5.2). */
+  private answerSigned(rcode: number, asker: TsigAsker): number {
+    const { reply } = this;
+    reply.reserved = asker.length;
+    if (asker.error === 0) reply.proven = true;
+    const length = asker.error === 0 ? this.answerQuery(rcode) : this.refuse(RCODE.NOTAUTH);
+    return length > 0 ? asker.sign(reply.output, reply.at, length, this.seconds) : length;
+  }
+
+  private answerQuery(rcode: number): number {
+    const { query, reply } = this;
     if (query.cookieAt >= 0) {
       if (!isCookie(query.cookieLength)) return this.refuse(RCODE.FORMERR);
       reply.readCookie();
@@ -240,7 +262,7 @@ export class Answerer {
     if (!this.mayAnswer(KIND.error)) return this.limited();
     countRcode(this.counters, rcode);
     // Options that may be malformed are not given back.
-    if (rcode === RCODE.FORMERR) this.query.cookieAt = this.query.subnetAt = -1;
+    if (rcode === RCODE.FORMERR || rcode === RCODE.NOTAUTH) this.query.cookieAt = this.query.subnetAt = -1;
     const end = this.reply.question();
     this.reply.head(0, rcode, 0, 0);
     return this.reply.close(end, rcode);

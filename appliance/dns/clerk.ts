@@ -2,7 +2,7 @@
  * What a worker does with datagrams: answers from its book, asks the main thread for what it has not, and keeps the queries that wait
  * for that.
  */
-import type { Clock, Random } from '../host/ports.ts';
+import type { Clock, Hmac, Random } from '../host/ports.ts';
 import { type AnswererOptions, LATER } from './answerer.ts';
 import type { Update } from './authority.ts';
 import type { DnsCounts } from './counters.ts';
@@ -52,6 +52,7 @@ export class Clerk {
       readonly clock: Clock;
       readonly random: Random;
       readonly seconds: () => number;
+      readonly hmac: Hmac;
       readonly post: (message: FromClerk) => void;
     },
     options: AnswererOptions,

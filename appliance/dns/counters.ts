@@ -15,6 +15,8 @@ export interface DnsCounts {
   notimp: number;
   badvers: number;
   badcookie: number;
+  /** Signed with a key that is not ours, wrongly, or at another time. */
+  notauth: number;
   /** Cut, for want of room or of a proof of the source. */
   truncated: number;
   /** Over the rate: left without an answer, or given an empty one. */
@@ -32,6 +34,7 @@ const FIELD = new Map<number, keyof DnsCounts>([
   [RCODE.REFUSED, 'refused'],
   [RCODE.BADVERS, 'badvers'],
   [RCODE.BADCOOKIE, 'badcookie'],
+  [RCODE.NOTAUTH, 'notauth'],
   [RCODE.NOERROR, 'nodata'],
 ]);
 
@@ -45,6 +48,7 @@ export const noCounts = (): DnsCounts => ({
   notimp: 0,
   badvers: 0,
   badcookie: 0,
+  notauth: 0,
   truncated: 0,
   dropped: 0,
   slipped: 0,

@@ -1,7 +1,7 @@
 /**
  * A book and what answers from it, kept up to date: one for each worker, and one for TCP.
  */
-import type { Clock, Random } from '../host/ports.ts';
+import type { Clock, Hmac, Random } from '../host/ports.ts';
 import { Answerer, type AnswererDeps, type AnswererOptions } from './answerer.ts';
 import type { Update } from './authority.ts';
 import { Book } from './book.ts';
@@ -15,6 +15,7 @@ export class Desk {
       readonly clock: Clock;
       readonly random: Random;
       readonly seconds: () => number;
+      readonly hmac: Hmac;
       readonly ask: AnswererDeps['ask'];
     },
     options: AnswererOptions,

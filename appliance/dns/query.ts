@@ -47,6 +47,8 @@ export class Query {
   subnetLength = 0;
   /** Offset of the serial number in the SOA record by which IXFR says what its asker has (RFC 1995 §3); -1: not there. */
   serialAt = -1;
+  /** Offset of the TSIG record, the last of the message; -1: not signed. */
+  tsigAt = -1;
 
   /** Reads bytes[start…end). Gives the RCODE that it deserves so far, or SILENCE. */
   read(bytes: Uint8Array, start: number, end: number): number {
@@ -74,7 +76,7 @@ export class Query {
       this.flags = flags;
       this.opcode = opcode;
     }
-    this.cookieAt = this.subnetAt = -1;
+    this.cookieAt = this.subnetAt = this.tsigAt = -1;
     this.nsid = false;
     return opcode === OPCODE.UPDATE ? RCODE.REFUSED : RCODE.NOTIMP;
   }
@@ -116,6 +118,7 @@ export class Query {
     this.subnetAt = -1;
     this.subnetLength = 0;
     this.serialAt = -1;
+    this.tsigAt = -1;
   }
 
   /** Gives where the question ends, or -1. A pointer in it could only point into the header: it is refused like any bad length. */
@@ -151,6 +154,8 @@ export class Query {
   /** Gives where the record ends, or -1. */
   private readRecord(at: number, additional: boolean): number {
     const { bytes, end } = this;
+    // A signature is behind all that it signs (RFC 8945 §5.1).
+    if (this.tsigAt >= 0) return -1;
     let next = at;
     for (;;) {
       if (next >= end) return -1;
@@ -168,6 +173,10 @@ export class Query {
     const type = (bytes[next]! << 8) | bytes[next + 1]!;
     // Two names of at least a byte, and five numbers (RFC 1035 §3.3.13).
     if (!additional && type === TYPE.SOA && dataLength >= 22) this.serialAt = dataEnd - 20;
+    if (type === QTYPE.TSIG) {
+      if (!additional) return -1;
+      this.tsigAt = at;
+    }
     if (type !== QTYPE.OPT) return dataEnd;
     // RFC 6891 §6.1.1: one OPT record at most, of the root.
     if (!additional || this.edns || next !== at + 1) return -1;

@@ -29,8 +29,10 @@ export class Reply {
   /** Room for the reply, and where in it it begins. */
   output: Uint8Array = new Uint8Array(0);
   at = 0;
-  /** Whether the asker is where he says: by TCP, or by his cookie. */
+  /** Whether the asker is where he says: by TCP, by his cookie, or by a signature. */
   proven = false;
+  /** Bytes that are left for a signature. */
+  reserved = 0;
   private stream = false;
   private source: Uint8Array = new Uint8Array(16);
   private sourceAt = 0;
@@ -60,6 +62,7 @@ export class Reply {
     this.seconds = seconds;
     this.stream = stream;
     this.proven = stream;
+    this.reserved = 0;
     this.output = output;
     this.at = at;
     this.opt.reset();
@@ -147,12 +150,12 @@ export class Reply {
 
   /** What the reply may have at most, its OPT record counted. */
   private limit(): number {
-    if (this.stream) return LARGEST_MESSAGE;
-    const { query } = this;
+    const { query, reserved } = this;
+    if (this.stream) return LARGEST_MESSAGE - reserved;
     const said = query.edns ? Math.max(SMALLEST_DATAGRAM, query.udpSize) : SMALLEST_DATAGRAM;
-    const limit = Math.min(said, LARGEST_DATAGRAM);
+    const limit = Math.min(said, LARGEST_DATAGRAM) - reserved;
     if (this.proven) return limit;
-    return Math.min(limit, Math.ceil((query.end - query.start) * this.amplification) - 1);
+    return Math.min(limit, Math.ceil((query.end - query.start) * this.amplification) - 1 - reserved);
   }
 
   private append(length: number, rcode: number): number {

@@ -2,7 +2,7 @@
  * The authoritative DNS server: UDP by workers or by Node's own sockets, TCP, transfers and NOTIFY, over one view that is published to it.
  */
 import type { Address, Prefix } from '../../sdk/wire/address.ts';
-import type { Clock, DatagramSocket, Log, Net, Random } from '../host/ports.ts';
+import type { Clock, DatagramSocket, Hmac, Log, Net, Random } from '../host/ports.ts';
 import type { AnswererOptions } from './answerer.ts';
 import { Authority } from './authority.ts';
 import { type DnsCounts, noCounts } from './counters.ts';
@@ -21,7 +21,7 @@ export interface DnsOptions extends AnswererOptions {
   readonly port: number;
   /** Threads that answer datagrams; 0: Node's own sockets in this one. */
   readonly workers: number;
-  /** Who may transfer zones. */
+  /** Who may transfer zones; where there are keys, only with a signature by one of them. */
   readonly transfers: readonly Prefix[];
   /** Zones that secondaries are asked for when the serial number is not known. */
   readonly zones: readonly string[];
@@ -35,6 +35,7 @@ export interface DnsDeps {
   readonly random: Random;
   readonly net: Net;
   readonly log: Log;
+  readonly hmac: Hmac;
   /** Seconds of the wall clock: for serial numbers and cookies. */
   readonly seconds: () => number;
   /** Where the serial number is kept; absent: nowhere, and secondaries are asked for it. */
@@ -63,12 +64,13 @@ export interface DnsServer {
 
 /** Starts it. Rejects when an address cannot be bound: for TCP, or for UDP by neither way. */
 export async function startDns(deps: DnsDeps, options: DnsOptions): Promise<DnsServer> {
-  const { clock, random, net, log, seconds } = deps;
+  const { clock, random, net, log, hmac, seconds } = deps;
   const authority = new Authority({ log, seconds, ...(deps.serials && { serials: deps.serials }) });
   const desk = new Desk(
     {
       clock,
       random,
+      hmac,
       seconds,
       ask: ({ name }, { type }, _number, place) => authority.finish(name, type, place),
     },
@@ -82,6 +84,8 @@ export async function startDns(deps: DnsDeps, options: DnsOptions): Promise<DnsS
     authority,
     desk,
     secondaries: () => options.transfers,
+    signed: (options.keys ?? []).length > 0,
+    seconds,
     limits: options.streams ?? STREAM_LIMITS,
     onTransfer: (zone, to, allowed) =>
       log(allowed ? 'info' : 'warning', allowed ? 'dns-transfer' : 'dns-transfer-refused', { zone, to }),

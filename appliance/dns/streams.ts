@@ -9,6 +9,7 @@ import type { Desk } from './desk.ts';
 import { HEADER, OPCODE, QTYPE } from './numbers.ts';
 import { Query } from './query.ts';
 import { transferMessages } from './transfer.ts';
+import type { TsigAsker } from './tsig.ts';
 
 export interface StreamLimits {
   /** Connections at once, of all sources and of one. When there are more, who has been silent for longest has to go. */
@@ -34,6 +35,10 @@ export interface StreamDeps {
   readonly desk: Desk;
   /** Who may have a zone as a whole. */
   readonly secondaries: () => readonly Prefix[];
+  /** Whether a signature is wanted, too. */
+  readonly signed: boolean;
+  /** Seconds of the wall clock. */
+  readonly seconds: () => number;
   readonly limits: StreamLimits;
   /** A transfer was begun, or refused. */
   readonly onTransfer: (zone: string, to: Address, allowed: boolean) => void;
@@ -102,6 +107,8 @@ class Connection {
   private readonly query = new Query();
   private input = new Uint8Array(0);
   private transfer: Generator<Uint8Array, void> | undefined;
+  /** Who signed the query for it. */
+  private asker: TsigAsker | undefined;
   private timer: Timer;
   private turn: Timer | undefined;
   private open = true;
@@ -216,13 +223,17 @@ class Connection {
     const apex = desk.book.find(query, 0)?.name;
     const zone = authority.view.zones.find(one => one.apex === apex);
     if (zone === undefined || query.qclass !== 1) return false;
-    const allowed = secondaries().some(prefix => prefixHolds(prefix, this.peer.address));
+    const signed = query.tsigAt >= 0 || this.deps.signed;
+    const asker = query.tsigAt >= 0 ? desk.answerer.tsig.judge(query, this.deps.seconds()) : undefined;
+    const allowed =
+      (!signed || asker?.error === 0) && secondaries().some(prefix => prefixHolds(prefix, this.peer.address));
     onTransfer(zone.apex, this.peer.address, allowed);
     if (!allowed) return false;
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const says = query.type === QTYPE.IXFR && query.serialAt >= 0;
     const has = says ? view.getUint32(query.serialAt) : undefined;
     const question = { id: view.getUint16(0), type: query.type, has };
+    this.asker = asker;
     this.transfer = transferMessages(authority.view, authority.serial, zone, question);
     return true;
   }
@@ -234,10 +245,12 @@ class Connection {
       return;
     }
     this.alive();
-    const framed = new Uint8Array(2 + next.value.length);
-    framed[0] = next.value.length >> 8;
-    framed[1] = next.value.length & 255;
+    const { asker } = this;
+    const framed = new Uint8Array(2 + next.value.length + (asker?.length ?? 0));
     framed.set(next.value, 2);
+    const length = asker?.sign(framed, 2, next.value.length, this.deps.seconds()) ?? next.value.length;
+    framed[0] = length >> 8;
+    framed[1] = length & 255;
     this.stream.write(framed);
   }
 }

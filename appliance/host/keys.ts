@@ -3,6 +3,7 @@
  */
 import {
   createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   type KeyObject,
@@ -11,7 +12,7 @@ import {
 } from 'node:crypto';
 import type { ManagerId, ServerId } from '../../sdk/wire/model.ts';
 import { ED25519_SPKI } from './net-certificate.ts';
-import type { Signer, Verify } from './ports.ts';
+import type { Hmac, Signer, Verify } from './ports.ts';
 
 /** The identity of a key's holder, from the DER of its SPKI: a ServerId and a ManagerId are made alike. */
 export const identify = (publicKey: Uint8Array): ServerId & ManagerId =>
@@ -33,6 +34,9 @@ export const verify: Verify = (publicKey, bytes, signature) => {
   const key = signature.length === 64 ? readPublicKey(publicKey) : undefined;
   return key !== undefined && verifySignature(null, bytes, key, signature);
 };
+
+/** Hmac of ports.ts. */
+export const hmac: Hmac = (key, bytes) => new Uint8Array(createHmac('sha256', key).update(bytes).digest());
 
 function readPrivateKey(pem: string): KeyObject {
   try {

@@ -244,6 +244,9 @@ export interface Files {
   makeDirectory(path: string): void;
 }
 
+/** HMAC with SHA-256 (RFC 2104, FIPS 180-4): 32 bytes. */
+export type Hmac = (key: Uint8Array, bytes: Uint8Array) => Uint8Array;
+
 /** Small documents that outlive the daemon, each replaced atomically as a whole. */
 export interface Store {
   /** What `decode` makes of the document; undefined when there is none, or when it cannot be read: then it is set aside, and said so. */

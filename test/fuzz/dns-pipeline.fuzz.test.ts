@@ -11,6 +11,7 @@ import { Authority } from '../../appliance/dns/authority.ts';
 import { Clerk, type FromClerk, MOST_WAITING, type ToClerk } from '../../appliance/dns/clerk.ts';
 import { startDns } from '../../appliance/dns/server.ts';
 import { STREAM_LIMITS } from '../../appliance/dns/streams.ts';
+import { hmac } from '../../appliance/host/keys.ts';
 import { address, parsePrefix } from '../../sdk/wire/address.ts';
 import { decodeDns, dnsQuery } from '../support/dns.ts';
 import { anyQuery } from '../support/dns-queries.ts';
@@ -37,7 +38,7 @@ function startPipeline() {
   const toMain: FromClerk[] = [];
   const toWorker: ToClerk[] = [];
   const clerk = new Clerk(
-    { clock, random, seconds: () => 1_700_000_000, post: message => void toMain.push(message) },
+    { clock, random, hmac, seconds: () => 1_700_000_000, post: message => void toMain.push(message) },
     OPTIONS,
   );
   authority.subscribe(update => toWorker.push({ kind: 'update', update }));
@@ -204,7 +205,14 @@ describe('memory', () => {
     const world = virtualWorld({ quality: { jitter: 0 } });
     const { clock, random } = world;
     const server = await startDns(
-      { clock, random, log: () => {}, net: world.network.host('server', '10.0.0.1').net, seconds: () => 0 },
+      {
+        clock,
+        random,
+        hmac,
+        log: () => {},
+        net: world.network.host('server', '10.0.0.1').net,
+        seconds: () => 0,
+      },
       {
         ...OPTIONS,
         ...{ addresses: [address('10.0.0.1')], port: 53, workers: 0, notify: [], zones: [] },

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { startDns } from '../../appliance/dns/server.ts';
 import { STREAM_LIMITS } from '../../appliance/dns/streams.ts';
+import { hmac } from '../../appliance/host/keys.ts';
 import { address, parsePrefix } from '../../sdk/wire/address.ts';
 import { decodeDns } from '../support/dns.ts';
 import { anyQuery } from '../support/dns-queries.ts';
@@ -56,7 +57,7 @@ test('streams', async () => {
   const world = virtualWorld();
   const { clock, random, log } = world;
   const server = await startDns(
-    { clock, random, log, net: world.network.host('server', '10.0.0.1').net, seconds: () => 0 },
+    { clock, random, hmac, log, net: world.network.host('server', '10.0.0.1').net, seconds: () => 0 },
     {
       ...OPTIONS,
       ...{ addresses: [address('10.0.0.1')], port: 53, workers: 0, notify: [], zones: [] },

@@ -8,6 +8,7 @@ import type { RecordType } from '../../../appliance/dns/numbers.ts';
 import { startDns } from '../../../appliance/dns/server.ts';
 import type { View } from '../../../appliance/dns/view.ts';
 import { createClock } from '../../../appliance/host/clock.ts';
+import { hmac } from '../../../appliance/host/keys.ts';
 import { createNet } from '../../../appliance/host/net.ts';
 import { createRandom } from '../../../appliance/host/random.ts';
 import { address, parsePrefix } from '../../../sdk/wire/address.ts';
@@ -67,6 +68,7 @@ async function main(): Promise<void> {
       clock: createClock(),
       random: createRandom(),
       net: createNet(),
+      hmac,
       log: (level, event, fields) => console.error(level, event, JSON.stringify(fields)),
       seconds,
       startWorker: dnsWorkers(new URL(import.meta.url), options),

@@ -1,5 +1,5 @@
 /**
- * The DNS server as a program: node dns-server.mjs WORKERS TRANSFERS NOTIFY, all addresses, port 53. A line `NAME ADDRESS…` on its input is
+ * The DNS server as a program: node dns-server.mjs WORKERS TRANSFERS NOTIFY KEY (name:base64), all addresses, port 53. A line `NAME ADDRESS…` on its input is
  * what it answers from then on (with places: 10.1.0.0/16 gets the first address alone); it says `ready`, then `serial N` for each
  * line, and `counts {…}` for a line `counts`. `fail` makes it throw, `crash` the
  * worker that was started last.
@@ -12,6 +12,7 @@ import { startDns } from '../../../appliance/dns/server.ts';
 import type { RecordData, View } from '../../../appliance/dns/view.ts';
 import type { WorkerHandle } from '../../../appliance/dns/workers.ts';
 import { createClock } from '../../../appliance/host/clock.ts';
+import { hmac } from '../../../appliance/host/keys.ts';
 import { createNet } from '../../../appliance/host/net.ts';
 import { createRandom } from '../../../appliance/host/random.ts';
 import { type Address, address, parsePrefix } from '../../../sdk/wire/address.ts';
@@ -62,7 +63,8 @@ function view(): View {
 }
 
 async function main(): Promise<void> {
-  const [workers = '1', transfers = '', notify = ''] = process.argv.slice(2);
+  const [workers = '1', transfers = '', notify = '', key = ''] = process.argv.slice(2);
+  const [keyName = '', secret = ''] = key.split(':');
   const options = {
     addresses: [address('::')],
     port: 53,
@@ -70,10 +72,11 @@ async function main(): Promise<void> {
     secrets: [new Uint8Array(16).fill(3)],
     nsid: new TextEncoder().encode('gslb-1'),
     amplification: 2,
+    keys: key === '' ? [] : [{ name: keyName, secret: Buffer.from(secret, 'base64') }],
   };
   const server = await startDns(
     {
-      ...{ clock: createClock(), random: createRandom(), net: createNet() },
+      ...{ clock: createClock(), random: createRandom(), net: createNet(), hmac },
       log: (level, event, fields) => console.error(level, event, JSON.stringify(fields)),
       seconds: () => Math.floor(Date.now() / 1000),
       async startWorker(onMessage, onGone) {

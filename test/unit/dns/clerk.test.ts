@@ -5,6 +5,7 @@ import { Authority } from '../../../appliance/dns/authority.ts';
 import { Clerk, type FromClerk, MOST_WAITING, type ToClerk } from '../../../appliance/dns/clerk.ts';
 import { TYPE } from '../../../appliance/dns/numbers.ts';
 import { type StartWorker, WorkerPool } from '../../../appliance/dns/workers.ts';
+import { hmac } from '../../../appliance/host/keys.ts';
 import { decodeDns, dnsQuery } from '../../support/dns.ts';
 import { virtualWorld } from '../../support/virtual.ts';
 import { OPTIONS, sourceBytes, view } from './support.ts';
@@ -17,7 +18,7 @@ function start() {
   const authority = new Authority({ log, seconds: () => 0 });
   const posted: FromClerk[] = [];
   const clerk = new Clerk(
-    { clock, random, seconds: () => 0, post: message => void posted.push(structuredClone(message)) },
+    { clock, random, hmac, seconds: () => 0, post: message => void posted.push(structuredClone(message)) },
     OPTIONS,
   );
   const tell = (message: ToClerk): void => clerk.hear(structuredClone(message));

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { soaQuery, soaSerial } from '../../../appliance/dns/recall.ts';
 import { AHEAD, isLater, type SerialStore, Serials, serialAfter } from '../../../appliance/dns/serial.ts';
 import { startDns } from '../../../appliance/dns/server.ts';
+import { hmac } from '../../../appliance/host/keys.ts';
 import { address } from '../../../sdk/wire/address.ts';
 import { decodeDns, dnsQuery } from '../../support/dns.ts';
 import { virtualWorld } from '../../support/virtual.ts';
@@ -160,7 +161,7 @@ describe('a server that has lost its store, with a clock that is behind', () => 
     }
     const server = await startDns(
       {
-        ...{ clock, random, log, net: network.host('server', SERVER).net },
+        ...{ clock, random, hmac, log, net: network.host('server', SERVER).net },
         ...(store && { serials: store }),
         seconds: () => 1000,
       },

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { TYPE } from '../../../appliance/dns/numbers.ts';
 import { type DnsOptions, type DnsServer, startDns } from '../../../appliance/dns/server.ts';
 import { MOST_PENDING } from '../../../appliance/dns/streams.ts';
+import { hmac } from '../../../appliance/host/keys.ts';
 import type { Stream } from '../../../appliance/host/ports.ts';
 import { address, parsePrefix } from '../../../sdk/wire/address.ts';
 import { type DnsMessage, decodeDns, dnsQuery } from '../../support/dns.ts';
@@ -21,7 +22,7 @@ async function start(options: Partial<DnsOptions> = {}) {
   const { clock, random, log } = world;
   const server = await startDns(
     {
-      ...{ clock, random, log, net: world.network.host('server', SERVER).net },
+      ...{ clock, random, hmac, log, net: world.network.host('server', SERVER).net },
       seconds: () => 1_700_000_000 + Math.floor(clock.now() / 1000),
     },
     {

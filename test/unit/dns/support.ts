@@ -4,6 +4,7 @@ import { Authority } from '../../../appliance/dns/authority.ts';
 import { Desk } from '../../../appliance/dns/desk.ts';
 import type { RecordType } from '../../../appliance/dns/numbers.ts';
 import type { RecordData, View, Zone } from '../../../appliance/dns/view.ts';
+import { hmac } from '../../../appliance/host/keys.ts';
 import { type Address, address, addressBytes, parsePrefix } from '../../../sdk/wire/address.ts';
 import { type DnsMessage, decodeDns } from '../../support/dns.ts';
 import { virtualWorld } from '../../support/virtual.ts';
@@ -111,7 +112,7 @@ export function startDesk(options: Partial<AnswererOptions> = {}) {
   let asked = 0;
   const desk = new Desk(
     {
-      ...{ clock: world.clock, random: world.random, seconds },
+      ...{ clock: world.clock, random: world.random, hmac, seconds },
       ask: ({ name }, { type }, _number, place) => {
         asked++;
         return authority.finish(name, type, place);
@@ -124,10 +125,12 @@ export function startDesk(options: Partial<AnswererOptions> = {}) {
   /** The bytes of the answer, undefined when there is none. */
   const raw = (query: Uint8Array, from = '192.0.2.9', stream = false): Uint8Array | undefined => {
     desk.answerer.begin();
-    // Somewhere in a larger buffer, as they come.
-    const bytes = new Uint8Array(query.length + 7).fill(0xff);
+    // Somewhere in a larger buffer, as they come, and of the class that they come in: its slice is no copy.
+    const bytes = Buffer.alloc(query.length + 7, 0xff);
     bytes.set(query, 3);
+    const before = bytes.toString('hex');
     const length = desk.answerer.answer(bytes, 3, 3 + query.length, sourceBytes(from), 0, stream, output, 5);
+    if (bytes.toString('hex') !== before) throw new Error('the query was written to');
     return length > 0 ? output.slice(5, 5 + length) : undefined;
   };
   const ask = (query: Uint8Array, from?: string, stream?: boolean): DnsMessage => {
