@@ -41,7 +41,7 @@ export const familiesOfPolls = (
         ),
         {
           name: 'bivouac_gslb',
-          type: 'gauge',
+          type: 'gauge' as const,
           help: 'What a GSLB has: managers, silent ones, names, offers, answers that it watches over, names whose shares move.',
           samples: Object.entries(gslb.now).map(([what, value]) => ({ labels: { what }, value })),
         },

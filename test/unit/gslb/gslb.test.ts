@@ -158,7 +158,7 @@ test('that nothing serves is said, although the same is told', async () => {
   await clock.advance(5);
   expect(answer('www.example').records).toEqual(before);
   expect(changes.at(-1)).toMatchObject({
-    to: `${offer('a').vip} at site-a, last-known`,
+    to: `${offer('a').vip} at a, last-known`,
     reason: { code: 'last-known' },
   });
   expect(decisionRows(gslb)[0]).toMatchObject({ verdict: 'last-known' });
