@@ -2,10 +2,14 @@
  * The DNS server within a manager that is a GSLB itself, with two threads that answer: each follows every change, and over restarts serial
  * numbers go on.
  */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Daemon, DaemonCell, Server } from '../support/daemon.ts';
 import { poll } from '../support/netns.ts';
+
+/** In base64. */
+const SECRET = 'c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3Igc28=';
 
 let cell: DaemonCell;
 let daemon: Daemon;
@@ -16,12 +20,18 @@ beforeAll(async () => {
   const mission = cell.mission('m');
   cell.bivouac('pki', 'issue', mission, '--name', 'cell-a', '--role', 'manager', '--role', 'gslb');
   const certificate = cell.certificate(mission, 's1');
+  writeFileSync(join(cell.directory, 'transfer.key'), `${SECRET}\n`);
   daemon = cell.daemon({
     tls: { ca: `${mission}/ca.pem`, certificate: `${mission}/cell-a.pem`, key: `${mission}/cell-a.key` },
     notices: { interfaces: ['lan'], refresh: 300 },
     gslb: {
       ...{ zones: ['mission'], nameServers: { 'ns1.mission': ['10.9.0.1'] }, workers: 2 },
-      ...{ transfers: ['10.9.0.0/24'], poll: 200, policies: [{ match: '*', whenNone: 'none' }] },
+      ...{
+        transfers: ['10.9.0.0/24'],
+        transferKeys: { 'copy.key': join(cell.directory, 'transfer.key') },
+        poll: 200,
+        policies: [{ match: '*', whenNone: 'none' }],
+      },
     },
   });
   await daemon.start();
@@ -79,8 +89,12 @@ test('every thread has what is published, and what is taken back', async () => {
   expect(await saysOnly(/^rcode [03]$|^nothing$/)).toBe(true);
   server.do('listen');
   expect(await saysOnly(/^10\.255\.0\./)).toBe(true);
-  const { stdout } = await cell.client.run('dig', ['@10.9.0.1', 'mission', 'AXFR']);
-  expect(stdout).toMatch(/www\.mission\.\s+\d+\s+IN\s+A\s+10\.255\.0\./);
+  const axfr = async (...words: readonly string[]): Promise<string> =>
+    (await cell.client.run('dig', ['@10.9.0.1', ...words, 'mission', 'AXFR'])).stdout;
+  expect(await axfr()).toContain('Transfer failed');
+  expect(await axfr('-y', `hmac-sha256:copy.key:${SECRET}`)).toMatch(
+    /www\.mission\.\s+\d+\s+IN\s+A\s+10\.255\.0\./,
+  );
   expect(daemon.log()).not.toContain('dns-worker-ended');
 });
 
