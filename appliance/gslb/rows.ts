@@ -1,8 +1,9 @@
 /** What `bivouac show` shows of a GSLB, as rows. Pure. */
-import { parseAddress } from '../../sdk/wire/address.ts';
+import { type Address, familyOf, parseAddress } from '../../sdk/wire/address.ts';
 import type { ManagerId } from '../../sdk/wire/model.ts';
 import { formatPorts } from '../../sdk/wire/ports.ts';
 import type { Millis } from '../host/ports.ts';
+import type { Wanted } from './candidates.ts';
 import type { Gslb } from './gslb.ts';
 import type { Overrides } from './overrides.ts';
 import { siteOf } from './topology.ts';
@@ -91,11 +92,27 @@ export const overrideRows = (overrides: Overrides): readonly Row[] =>
 export function explainRows(gslb: Gslb, name: string, client: string): readonly Row[] {
   const address = parseAddress(client);
   if (address === undefined) throw new RangeError(`'${client}' is no IP address`);
-  const { where, decision, ttl } = gslb.explain(name, address);
+  const families = [
+    ...new Set(gslb.knows.view.names.get(name)?.held.map(({ offer: { vip } }) => familyOf(vip))),
+  ];
+  // DNS decides for each family by itself.
+  if (families.length > 1)
+    return families.sort().flatMap(family => explained(gslb, name, client, address, { family }));
+  return explained(gslb, name, client, address);
+}
+
+function explained(
+  gslb: Gslb,
+  name: string,
+  client: string,
+  address: Address,
+  wanted: Wanted = {},
+): readonly Row[] {
+  const { where, decision, ttl } = gslb.explain(name, address, wanted);
   const { verdict, policy, ranked } = decision;
   const head = {
     ...{ rank: 0, vip: '', site: where.site ?? 'unknown', manager: '', score: '', share: '', ports: '' },
-    reason: `${name} for ${client}${where.prefix === undefined ? '' : ` (${where.prefix})`}, slot ${where.slot}: ${verdict} by policy ${policy.kind}, TTL ${ttl} s`,
+    reason: `${name} for ${client}${where.prefix === undefined ? '' : ` (${where.prefix})`}, slot ${where.slot}${wanted.family === undefined ? '' : `, IPv${wanted.family}`}: ${verdict} by policy ${policy.kind}, TTL ${ttl} s`,
   };
   return [
     head,

@@ -344,6 +344,14 @@ test('with several answers, addresses come best first, and SRV tells shares as w
     { type: 'A', address: offer('a').vip },
     { type: 'A', address: offer('b').vip },
   ]);
+  // Each family is explained by itself.
+  expect(explainRows(gslb, 'one.example', '10.1.0.5').map(row => [row['rank'], row['vip']])).toEqual([
+    [0, ''],
+    [1, offer('a').vip],
+    [2, offer('b').vip],
+    [0, ''],
+    [1, 'fd00::c'],
+  ]);
   const weighted = answer('_http._tcp.turns.example', 'SRV').records as readonly {
     priority: number;
     weight: number;
