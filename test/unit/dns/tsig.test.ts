@@ -1,74 +1,12 @@
 /** Signatures of queries and answers (RFC 8945), checked by a signer of the test's own. */
-import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RCODE, TYPE } from '../../../appliance/dns/numbers.ts';
 import { decodeDns, dnsQuery, wireName } from '../../support/dns.ts';
+import { KEYS, mac, NOW, type SignedFields, signed, time, u16, unsigned } from '../../support/tsig.ts';
 import { startDesk, view } from './support.ts';
 
-/** What the desk's clock says. */
-const NOW = 1_700_000_000;
-const SECRET = new TextEncoder().encode('a secret of some bytes');
-const keys = [{ name: 'some.key', secret: SECRET }];
-
-const u16 = (value: number): readonly number[] => [value >> 8, value & 255];
-const time = (seconds: number): readonly number[] => [
-  ...u16(Math.floor(seconds / 2 ** 32)),
-  ...u16((seconds >>> 16) & 0xffff),
-  ...u16(seconds & 0xffff),
-];
-const mac = (...parts: readonly Iterable<number>[]): Buffer =>
-  createHmac('sha256', SECRET)
-    .update(Uint8Array.from(parts.flatMap(part => [...part])))
-    .digest();
-
-interface Fields {
-  readonly key?: string;
-  readonly algorithm?: string;
-  readonly seconds?: number;
-  readonly fudge?: number;
-  readonly id?: number;
-  readonly mac?: Uint8Array;
-}
-
-/** A message with TSIG at its end; and its MAC. */
-function signed(message: Uint8Array, fields: Fields = {}): { bytes: Uint8Array; mac: Uint8Array } {
-  const { key = 'some.key', algorithm = 'hmac-sha256', seconds = NOW, fudge = 300 } = fields;
-  const times = [...time(seconds), ...u16(fudge)];
-  const variables = [...wireName(key), 0, 255, 0, 0, 0, 0, ...wireName(algorithm), ...times, 0, 0, 0, 0];
-  const own = fields.mac ?? mac(message, variables);
-  const id = fields.id === undefined ? [...message.subarray(0, 2)] : u16(fields.id);
-  const data = [...wireName(algorithm), ...times, ...u16(own.length), ...own, ...id, 0, 0, 0, 0];
-  const bytes = Uint8Array.from([
-    ...message,
-    ...[...wireName(key), ...u16(250), 0, 255, 0, 0, 0, 0, ...u16(data.length), ...data],
-  ]);
-  bytes[11]!++;
-  return { bytes, mac: own };
-}
-
-/** The record at the end of an answer: error, MAC, other data; and the answer without it. */
-function unsigned(answer: Uint8Array, key = 'some.key') {
-  const { additional } = decodeDns(answer);
-  const record = additional.find(({ type }) => type === 250);
-  if (record === undefined) throw new Error('not signed');
-  expect(record.name).toBe(key);
-  const data = Buffer.from(record.data, 'hex');
-  const plain = answer.slice(0, answer.length - data.length - 10 - wireName(key).length);
-  plain[11]!--;
-  const at = wireName('hmac-sha256').length;
-  const size = data.readUInt16BE(at + 8);
-  const tail = at + 10 + size;
-  return {
-    plain,
-    times: [...data.subarray(at, at + 8)],
-    mac: data.subarray(at + 10, tail),
-    error: data.readUInt16BE(tail + 2),
-    other: [...data.subarray(tail + 6)],
-  };
-}
-
-function start(options: Parameters<typeof startDesk>[0] = { keys }) {
+function start(options: Parameters<typeof startDesk>[0] = { keys: KEYS }) {
   const desk = startDesk(options);
   desk.publish(
     view({
@@ -96,7 +34,7 @@ test.each([
 });
 
 test('it proves the source: nothing is cut that has room, and the room is for the signature, too', () => {
-  const { raw, desk } = start({ keys, limits: { rate: 1, slip: 0 } });
+  const { raw, desk } = start({ keys: KEYS, limits: { rate: 1, slip: 0 } });
   for (let index = 0; index < 20; index++)
     expect(decodeDns(raw(signed(www()).bytes)!).rcode).toBe(RCODE.NOERROR);
   const many = signed(dnsQuery('many.cell', TYPE.A, { edns: {} })).bytes;
@@ -127,7 +65,7 @@ describe('refused with NOTAUTH', () => {
     ['no MAC', { mac: new Uint8Array(0) }, 16],
     ['a time long ago', { seconds: NOW - 301 }, 18],
     ['a time to come', { seconds: NOW + 301 }, 18],
-  ] as [string, Fields, number][])('%s', (_what, fields, error) => {
+  ] as [string, SignedFields, number][])('%s', (_what, fields, error) => {
     const { raw, desk } = start();
     const query = signed(www({ edns: {} }), fields);
     const answer = raw(query.bytes)!;
