@@ -1,22 +1,22 @@
-/** The managers that a GSLB has named, asked best first; who does not answer is not waited for before the next one is asked, too. */
+/** Asks several in their order: who does not answer is not waited for before the next one is asked, too. */
 import type { Clock } from '../transport/environment.ts';
 import type { Address } from '../wire/address.ts';
 import type { AnsweredManager } from '../wire/model.ts';
 import type { Answer } from './answer.ts';
 import { race } from './race.ts';
 
-/** Where a manager is asked. */
+/** Where a manager or a GSLB is asked. */
 export interface Asked {
   readonly address: Address;
   readonly port: number;
 }
 
-export interface FollowOptions {
+export interface FirstOptions {
   readonly clock: Clock;
   /** ms until the next one is asked. */
   readonly delay: number;
   readonly signal: AbortSignal | undefined;
-  /** Rejects when it does not answer, or has no servers. */
+  /** Rejects when it does not answer, or has nothing. */
   readonly ask: (asked: Asked, signal: AbortSignal) => Promise<Answer>;
 }
 
@@ -30,14 +30,13 @@ export function inTurn(managers: readonly AnsweredManager[]): readonly Asked[] {
   ).flat();
 }
 
-/** The first answer with servers; undefined: none of them has any, or answers. Rejects with ABORT_ERR alone. */
-export async function follow(
-  managers: readonly AnsweredManager[],
-  { clock, delay, signal, ask }: FollowOptions,
+/** The first answer; undefined: nobody has one. Rejects with ABORT_ERR alone. */
+export async function firstOf(
+  asked: readonly Asked[],
+  { clock, delay, signal, ask }: FirstOptions,
 ): Promise<Answer | undefined> {
   try {
-    const options = { clock, delay, attempt: ask, discard: () => {}, signal };
-    return (await race(inTurn(managers), options)).result;
+    return (await race(asked, { clock, delay, attempt: ask, discard: () => {}, signal })).result;
   } catch (error) {
     if (signal?.aborted) throw error;
     return undefined;

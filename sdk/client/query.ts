@@ -11,7 +11,7 @@ import { ask } from './ask.ts';
 import { linkChannel, udpChannel } from './channel.ts';
 import type { CookieJar } from './cookies.ts';
 import { Exchange } from './exchange.ts';
-import { type Asked, follow } from './follow.ts';
+import { type Asked, firstOf, inTurn } from './follow.ts';
 import { DEFAULTS, type QueryOptions } from './options.ts';
 import { invalid, type Question, questionOf, type Wanted } from './question.ts';
 import { trustIn } from './trust.ts';
@@ -73,20 +73,25 @@ export async function queryWith(
       none ??= answer;
       throw new BivouacError('ENOTFOUND', `${answer.from} has no healthy server that matches`);
     };
+  const askAnyone = async (one: Asked, stop: AbortSignal): Promise<Answer> => {
+    const answer = await askAt(one, stop);
+    if (answer === undefined) throw failure;
+    if (answer.managers.length === 0) return answer;
+    const named = answer.managers.filter(({ manager }) => !except.has(manager));
+    const ask = askManager(one.address);
+    const found = await firstOf(inTurn(named), { clock, delay: timeout, signal: stop, ask });
+    if (found !== undefined) return found;
+    none ??= answer;
+    throw new BivouacError('ENOTFOUND', `no manager that ${answer.from} named has servers that match`);
+  };
   const port = options.port ?? WELL_KNOWN.anycastPort;
   const tried = new Set<Address>();
   for (const asked of [asGiven, asNamed]) {
-    for (const address of await asked(environment, question, options.via)) {
-      if (tried.has(address)) continue;
-      tried.add(address);
-      const answer = await askAt({ address, port }, signal);
-      if (answer === undefined) continue;
-      if (answer.managers.length === 0) return answer;
-      const named = answer.managers.filter(({ manager }) => !except.has(manager));
-      const found = await follow(named, { clock, delay: timeout, signal, ask: askManager(address) });
-      if (found !== undefined) return found;
-      none ??= answer;
-    }
+    const all = new Set(await asked(environment, question, options.via));
+    const left = [...all].filter(address => !tried.has(address)).map(address => ({ address, port }));
+    for (const address of all) tried.add(address);
+    const found = await firstOf(left, { clock, delay: timeout, signal, ask: askAnyone });
+    if (found !== undefined) return found;
     if (none !== undefined) return none;
   }
   throw failure;

@@ -1,6 +1,6 @@
 /** What `pick` does when the first way leads nowhere: the next manager that the GSLB named, then DNS. */
 import { describe, expect, test } from 'vitest';
-import { follow, inTurn } from '../../../sdk/client/follow.ts';
+import { firstOf, inTurn } from '../../../sdk/client/follow.ts';
 import type { Candidate, PickOptions } from '../../../sdk/client/pick.ts';
 import { questionOf, type Wanted } from '../../../sdk/client/question.ts';
 import { Resolver } from '../../../sdk/client/resolver.ts';
@@ -44,6 +44,18 @@ async function scene() {
   return { world, gslb, managers, asked, dead, tried, pick };
 }
 
+test('a GSLB that is silent holds nobody up for longer than one transmission', async () => {
+  const { world, managers, pick } = await scene();
+  world.network.host('other', '10.0.0.4').silent = true;
+  managers[1]!.silent = true;
+  const { answer } = await pick({ via: ['10.0.0.4', GSLB] });
+  expect([answer.via, answer.manager]).toEqual([GSLB, idOf(1)]);
+  expect(world.clock.now()).toBeLessThan(600);
+  await expect(pick({ via: ['10.0.0.4', '10.0.0.12'] }, '10.99.0.9')).rejects.toMatchObject({
+    code: 'ETIMEOUT',
+  });
+});
+
 describe('the next manager', () => {
   test('is asked when the first one has been silent for one transmission, and says through whom', async () => {
     const { world, managers, pick } = await scene();
@@ -66,7 +78,7 @@ describe('the next manager', () => {
     expect(inTurn(list).map(one => one.address)).toEqual(['10.0.0.11', '10.0.0.12', '10.0.0.31']);
     const world = new World();
     const options = { clock: world.clock, delay: 100, signal: undefined };
-    const none = follow(list, { ...options, ask: () => Promise.reject(new Error('silent')) });
+    const none = firstOf(inTurn(list), { ...options, ask: () => Promise.reject(new Error('silent')) });
     expect(await world.clock.runToEnd(none)).toBeUndefined();
   });
 });
