@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { dnsFigures } from './bench/dns.ts';
 import { failoverFigures } from './bench/failover.ts';
 import type { Figure } from './bench/figure.ts';
+import { floodFigures } from './bench/flooding.ts';
 import { flowFigures } from './bench/flows.ts';
 import { idleFigures } from './bench/idle.ts';
 import { responderFigures } from './bench/responder.ts';
@@ -34,6 +35,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   roam: { about: 'a server that moves to another cell', measure: roamFigures, runs: 20 },
   responder: { about: 'anycast ARP', measure: responderFigures, runs: 20 },
   dns: { about: 'answers of the DNS server', measure: dnsFigures, runs: 20 },
+  flooding: { about: 'notices by OSPF beside multicast', measure: floodFigures, runs: 20 },
   // A run registers 30,000 services, twice.
   scale: { about: '10,000 servers', measure: scaleFigures, runs: 3 },
 };

@@ -49,8 +49,8 @@ export class Row {
     chmodSync(this.directory, 0o755);
   }
 
-  /** The routers with FRR, all neighbours full. `tuned`: with the timers that Bivouac sets; else as FRR has them. */
-  static async start({ tuned = false, opaque = true } = {}): Promise<Row> {
+  /** The routers with FRR, all neighbours full, all its timers as it has them. `multicast`: m passes multicasts on. */
+  static async start({ opaque = true, multicast = false } = {}): Promise<Row> {
     const row = new Row();
     const { network, a, m, b } = row;
     network.veth(
@@ -67,17 +67,14 @@ export class Row {
         link =>
           `interface ${link}\n ip ospf area 0\n ip ospf dead-interval 4\n ip ospf hello-interval 1\n ip ospf network point-to-point\n`,
       );
-      const timers = tuned
-        ? ' timers throttle spf 0 0 50\n timers throttle lsa all 0\n timers lsa min-arrival 0\n'
-        : '';
       const capable = name !== 'm' || opaque ? ' capability opaque\n' : '';
       row.frr[name] = await startFrr({
         namespace: row[name].name,
         directory: join(row.directory, name),
-        daemons: ['ospfd'],
+        daemons: multicast && name === 'm' ? ['ospfd', 'pimd'] : ['ospfd'],
         // The one between has no API: it just floods.
         api: name !== 'm',
-        config: `${links.join('')}router ospf\n ospf router-id ${index + 1}.0.0.${index + 1}\n${capable}${timers}`,
+        config: `${links.join('')}router ospf\n ospf router-id ${index + 1}.0.0.${index + 1}\n${capable}${multicast && name === 'm' ? PIM : ''}`,
       });
     }
     await row.full();
@@ -175,6 +172,8 @@ export class Row {
   }
 }
 
+const PIM = `exit\nip pim rp 10.91.2.2 239.0.0.0/8\n${['e0', 'e1'].map(link => `interface ${link}\n ip pim\n ip igmp\nexit\n`).join('')}`;
+
 interface SpeakOptions {
   readonly changes?: Partial<NoticesConfig>;
   readonly signer?: ReturnType<typeof newSigner>;
@@ -188,7 +187,7 @@ export const many = (count: number, epoch: number): Binding[] =>
 let listening: Promise<unknown> = Promise.resolve();
 
 /** The network of a namespace, whenever it is used: one thread is in many. */
-function netIn(space: Namespace): Net {
+export function netIn(space: Namespace): Net {
   const net = createNet();
   const alone = <T>(run: () => Promise<T>): Promise<T> => {
     const next = listening.then(async () => {
