@@ -5,7 +5,8 @@ import { MOST_PENDING } from '../../../appliance/dns/streams.ts';
 import { hmac } from '../../../appliance/host/keys.ts';
 import type { Stream } from '../../../appliance/host/ports.ts';
 import { address, parsePrefix } from '../../../sdk/wire/address.ts';
-import { type DnsMessage, decodeDns, dnsQuery } from '../../support/dns.ts';
+import { type DnsMessage, decodeDns, dnsQuery, wireName } from '../../support/dns.ts';
+import { KEYS, mac, signed, u16, unsigned } from '../../support/tsig.ts';
 import { virtualWorld } from '../../support/virtual.ts';
 import { linesOf, OPTIONS, view } from './support.ts';
 
@@ -37,6 +38,7 @@ async function start(options: Partial<DnsOptions> = {}) {
   /** A connection, and the messages that came on it. */
   const connect = (from = '10.0.0.8') => {
     const messages: DnsMessage[] = [];
+    const raw: Uint8Array[] = [];
     let input = new Uint8Array(0);
     let closed = false;
     const stream: Stream = host.net.connect(
@@ -47,7 +49,8 @@ async function start(options: Partial<DnsOptions> = {}) {
           for (;;) {
             const length = (input[0]! << 8) | input[1]!;
             if (input.length < 2 || input.length < 2 + length) return;
-            messages.push(decodeDns(input.slice(2, 2 + length)));
+            raw.push(input.slice(2, 2 + length));
+            messages.push(decodeDns(raw.at(-1)!));
             input = input.slice(2 + length);
           }
         },
@@ -56,7 +59,7 @@ async function start(options: Partial<DnsOptions> = {}) {
         },
       },
     );
-    return { stream, messages, isClosed: () => closed };
+    return { stream, messages, raw, isClosed: () => closed };
   };
   return { world, server, host, connect };
 }
@@ -264,6 +267,46 @@ describe('transfers', () => {
     stream.write(framed(dnsQuery('cell', TYPE.SOA)));
     await world.clock.advance(100);
     expect(linesOf(messages.at(-1)!.answer)[0]).toContain(` ${server.serial} `);
+  });
+
+  test('each message of a signed one is signed, and all of them in their order', async () => {
+    const { world, server, connect } = await start({ keys: KEYS });
+    const lines = Object.fromEntries(
+      Array.from({ length: 3000 }, (_, index) => [`h${index}.cell`, ['A 10.0.0.1']]),
+    );
+    server.publish(view(lines));
+    const { stream, raw } = connect('10.0.0.7');
+    await world.clock.advance(10);
+    const query = signed(dnsQuery('cell', 252));
+    stream.write(framed(query.bytes));
+    await world.clock.advance(1000);
+    expect(raw.length).toBeGreaterThan(3);
+    let before = query.mac;
+    for (const [index, message] of raw.entries()) {
+      const { plain, mac: own, times } = unsigned(message);
+      const rest =
+        index === 0
+          ? [...wireName('some.key'), 0, 255, 0, 0, 0, 0, ...wireName('hmac-sha256'), ...times, 0, 0, 0, 0]
+          : times;
+      expect(own).toEqual(mac(u16(before.length), before, plain, rest));
+      before = own;
+    }
+  });
+
+  test('where there are keys, who does not sign is refused, and who signs wrongly is told', async () => {
+    const { world, server, connect } = await start({ keys: KEYS });
+    server.publish(view(LINES));
+    const { stream, messages } = connect('10.0.0.7');
+    await world.clock.advance(10);
+    const axfr = dnsQuery('cell', 252);
+    for (const bytes of [axfr, signed(axfr, { mac: new Uint8Array(32) }).bytes, signed(axfr).bytes])
+      stream.write(framed(bytes));
+    await world.clock.advance(100);
+    expect(messages.map(({ rcode, answer }) => [rcode, answer.length > 1])).toEqual([
+      [5, false],
+      [9, false],
+      [0, true],
+    ]);
   });
 
   test('strangers are refused, and it is logged', async () => {
