@@ -4,6 +4,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isVersion } from '../appliance/box/version.ts';
 import type { Build } from './build.ts';
 import { differences } from './compare.ts';
 import { makeImage } from './image.ts';
@@ -11,7 +12,7 @@ import { type Options, readOptions, UsageError } from './options.ts';
 import { type Profile, ProfileError, parseProfile } from './profile.ts';
 import { RunError, removeTree, run } from './steps/run.ts';
 import { signingKey } from './steps/update.ts';
-import { type Commit, imageVersion, isVersion } from './version.ts';
+import { type Commit, imageVersion } from './version.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const here = join(root, 'firmware-build');
@@ -19,7 +20,8 @@ const profiles = readdirSync(join(here, 'profiles'))
   .map(file => file.replace('.json', ''))
   .filter(name => name !== 'base');
 
-const usage = (): string => `usage: npm run firmware -- PROFILE [--twice] [--out DIRECTORY] [--key FILE] [--version TEXT] [--kernel-argument TEXT]…
+const usage =
+  (): string => `usage: npm run firmware -- PROFILE [--twice] [--out DIRECTORY] [--key FILE] [--version TEXT] [--kernel-argument TEXT]…
 
 ${profiles.map(name => `  ${name.padEnd(14)}${load(name).about}`).join('\n')}
 
@@ -57,7 +59,8 @@ function main(options: Options): number {
     version: string;
   };
   const version = options.version ?? imageVersion(program, source);
-  if (!isVersion(version)) throw new UsageError(`'${version}' is no version: letters, digits and .+~- only`);
+  if (!isVersion(version))
+    throw new UsageError(`'${version}' is no version of an image: write it as 0.1.0+202611210847.d2f8804`);
   const out = options.out ?? join(here, 'out');
   const cache = join(here, 'cache');
   for (const directory of [out, cache]) mkdirSync(directory, { recursive: true });

@@ -2,7 +2,7 @@
  * From a profile to the files that people download: the steps, in their order.
  */
 import type { KeyObject } from 'node:crypto';
-import { copyFileSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import type { Build } from './build.ts';
 import { layoutOf } from './formats/layout.ts';
 import { type Weight, weightTable } from './formats/weights.ts';
@@ -82,7 +82,8 @@ export interface Packed {
   readonly parts: Readonly<Record<string, number>>;
 }
 
-function makeDiskImage(
+/** Packs a finished root into disk image and update file. */
+export function makeDiskImage(
   build: Build,
   made: {
     readonly kernel: Kernel;
@@ -112,16 +113,18 @@ function makeDiskImage(
   const download = build.fast ? `${name}.img` : `${name}.img.zst`;
   if (!build.fast)
     step('compressed', () => run('zstd', ['-q', '-f', '-19', '-T4', '--long=27', disk, '-o', download]));
-  step('update file', () =>
-    makeUpdate(
-      build,
-      { 'uki-a.efi': images.a, 'uki-b.efi': images.b, 'root.verity': verity.file, 'root.squashfs': squashfs },
-      key,
-      `${name}.update`,
-    ),
-  );
-  copyFileSync(`${build.work}/update/manifest.json`, `${name}.manifest.json`);
-  copyFileSync(`${build.work}/update/manifest.sig`, `${name}.manifest.sig`);
+  step('update file', () => {
+    const parts = {
+      'uki-a.efi': images.a,
+      'uki-b.efi': images.b,
+      'root.verity': verity.file,
+      'root.squashfs': squashfs,
+    };
+    const { file, manifest, signature } = makeUpdate(build, parts, key);
+    writeFileSync(`${name}.update`, file);
+    writeFileSync(`${name}.manifest.json`, manifest);
+    writeFileSync(`${name}.manifest.sig`, signature);
+  });
   const size = (file: string): number => statSync(file).size;
   return {
     download,

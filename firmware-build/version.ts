@@ -19,6 +19,3 @@ export function imageVersion(program: string, commit: Commit): string {
   const time = new Date(commit.time * 1000).toISOString().replace(/\D/g, '').slice(0, 12);
   return `${program}+${time}.${commit.hash}${commit.dirty ? '.dirty' : ''}`;
 }
-
-/** Versions become file names on FAT, words of a kernel's command line, and parts of both. */
-export const isVersion = (text: string): boolean => /^[0-9A-Za-z][0-9A-Za-z.+~-]{0,63}$/.test(text);

@@ -9,59 +9,41 @@ import {
   type KeyObject,
   sign,
 } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type Build, between, rootOf } from '../build.ts';
-import { run } from './run.ts';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { PartName } from '../../appliance/box/manifest.ts';
+import { writeTar } from '../../appliance/box/tar.ts';
+import { type Build, rootOf } from '../build.ts';
 
 /** In the order in which they stand in the file. */
-const PARTS = ['uki-a.efi', 'uki-b.efi', 'root.verity', 'root.squashfs'] as const;
+const ORDER = [
+  'uki-a.efi',
+  'uki-b.efi',
+  'root.verity',
+  'root.squashfs',
+] as const satisfies readonly PartName[];
 
-export type Part = (typeof PARTS)[number];
+export interface Update {
+  /** The whole file (an archive, see appliance/box/update-file.ts). */
+  readonly file: Uint8Array;
+  readonly manifest: Uint8Array;
+  /** Ed25519 over the manifest. */
+  readonly signature: Uint8Array;
+}
 
-/** Writes the update file to `to`, and manifest and signature beside it as `<to>.manifest.json`, `.manifest.sig`. */
-export function makeUpdate(
-  build: Build,
-  parts: Readonly<Record<Part, string>>,
-  key: KeyObject,
-  to: string,
-): void {
-  const tree = between(build, 'update');
-  rmSync(tree, { recursive: true, force: true });
-  mkdirSync(tree, { recursive: true });
-  for (const name of PARTS) copyFileSync(parts[name], `${tree}/${name}`);
-  const manifest = Buffer.from(
-    `${JSON.stringify(
-      {
-        format: 1,
-        profile: build.profile.name,
-        version: build.version,
-        parts: Object.fromEntries(PARTS.map(name => [name, describe(readFileSync(parts[name]))])),
-      },
-      null,
-      2,
-    )}\n`,
-  );
+/** The update of these parts, given by their files. The same parts and key give the same bytes. */
+export function makeUpdate(build: Build, parts: Readonly<Record<PartName, string>>, key: KeyObject): Update {
+  const contents = ORDER.map(name => ({ name, bytes: readFileSync(parts[name]) }));
+  const described = contents.map(({ name, bytes }) => [name, describe(bytes)]);
+  const { profile, version } = build;
+  const raw = { format: 1, profile: profile.name, version, parts: Object.fromEntries(described) };
+  const manifest = Buffer.from(`${JSON.stringify(raw, null, 2)}\n`);
   const signature = sign(null, manifest, key);
-  for (const [name, bytes] of [
-    ['manifest.json', manifest],
-    ['manifest.sig', signature],
-  ] as const)
-    writeFileSync(`${tree}/${name}`, bytes);
-  run('tar', [
-    '--format=ustar',
-    `--mtime=@${build.epoch}`,
-    '--owner=0',
-    '--group=0',
-    '--numeric-owner',
-    '--mode=0644',
-    '-C',
-    tree,
-    '-cf',
-    to,
-    'manifest.json',
-    'manifest.sig',
-    ...PARTS,
+  const file = writeTar([
+    { name: 'manifest.json', bytes: manifest },
+    { name: 'manifest.sig', bytes: signature },
+    ...contents,
   ]);
+  return { file, manifest, signature };
 }
 
 /** Size in bytes, and SHA-256 in hex. */
