@@ -13,8 +13,9 @@ const packages = JSON.parse(readFileSync(join(root, 'tools/packages.json'), 'utf
 const groups = {
   check: ['build'],
   lab: ['build', 'runtime', 'test'],
-  test: ['build', 'runtime', 'test', 'guest'],
+  test: ['build', 'runtime', 'test', 'guest', 'disk'],
   bench: ['build', 'runtime', 'test', 'guest', 'bench'],
+  firmware: ['build', 'disk', 'firmware'],
 };
 
 const command = process.argv[2] ?? 'test';

@@ -72,7 +72,7 @@ test.each([
   ['a disk without sizes', { sizes: undefined }, /'sizes' is missing/],
   [
     'a partition of no size',
-    { sizes: { esp: 0, root: 1, verity: 1, state: 16 } },
+    { sizes: { esp: 0, root: 1, verity: 1, state: 32 } },
     /\/sizes\/esp: 0 must be >= 40/,
   ],
   ['a version that floats', { node: { version: '24', integrity: 'x' } }, /\/node\/version: "24" must match/],
