@@ -6,9 +6,8 @@ import type { PublicKey } from './trust.ts';
 
 export interface QueryOptions {
   /**
-   * Whom to ask: addresses or names of a VIP, a manager or a GSLB; the next one, too, when one has not answered for
-   * `timeout`. Default: the VIP itself; for a name what DNS
-   * says of it; else the default router, which in a cell is its manager.
+   * Whom to ask: addresses or names of a VIP, a manager or a GSLB; the next one, too, when one has not answered for `timeout`.
+   * Default: the VIP itself; for a name what DNS says of it; else the default router, which in a cell is its manager.
    */
   readonly via?: string | readonly string[];
   /** UDP port there. Default 9747. */

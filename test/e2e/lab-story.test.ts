@@ -48,7 +48,7 @@ test.each([
   ['partition', ['run', 'partition'], 8],
   ['anycast', ['run', 'anycast'], 8],
   ['gslb', ['run', 'gslb'], 16],
-  ['mcu-by-gslb', ['run', 'mcu-by-gslb'], 12],
+  ['mcu-by-gslb', ['run', 'mcu-by-gslb'], 13],
   // As large as a small machine carries.
   ['roam-storm', ['run', 'roam-storm', '--servers', '6', '--seconds', '15'], 6],
 ] as const)(
