@@ -116,9 +116,7 @@ export function missing({ report, ports, manager, state, hostKey }: Sight): stri
   found.push(...report.refused.map(fault => `refused: ${fault}`));
   found.push(...(manager?.problems ?? []));
   if (!report.tls)
-    found.push(
-      'no certificate: ANYBODY on the access ports may register. `bivouac pki bundle` makes a mission',
-    );
+    found.push('no certificate: ANYBODY on the access ports may register (bivouac pki bundle)');
   if (ports.length === 0) found.push('no network port was found');
   if (ports.some(({ role, addresses }) => role === 'wan' && addresses.length === 0))
     found.push('the WAN has no address: no cable, or nobody serves DHCP there');

@@ -31,6 +31,8 @@ export const HELLO = 'ospf-hello.json';
 /** Public keys that were taken at the console. */
 export const ENROLLED = 'authorized_keys';
 export const REPORT = 'report.json';
+/** Is there as long as the box runs by its defaults. */
+const DEFAULTS = 'defaults';
 
 /** Touches what is outside `paths`: the firewall, and the host's name. */
 export interface Effects {
@@ -128,6 +130,8 @@ export async function configure(
     keys: keys.map(fingerprint),
     ...(hello !== undefined && unfit(hello) !== undefined && { ospf: unfit(hello)! }),
   };
+  if (chosen.place === 'defaults') files.write(join(paths.run, DEFAULTS), '');
+  else files.remove(join(paths.run, DEFAULTS));
   files.write(join(paths.run, REPORT), `${JSON.stringify(report)}\n`, 0o644);
   return { report, changed };
 }

@@ -1,0 +1,64 @@
+/**
+ * The images that the tests of the box start from: what `npm run firmware -- x86_64-uefi` made last, and updates that are made of its own,
+ * signed with its development key: with another version, or with a word more for the kernel.
+ */
+import { createHash, createPrivateKey, sign } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { readTar, sourceOf, writeTar } from '../../appliance/box/tar.ts';
+import { sectionsOf } from '../../firmware-build/formats/pe.ts';
+
+const OUT = process.env['BIVOUAC_IMAGES'] ?? resolve(import.meta.dirname, '../../firmware-build/out');
+
+/** The newest image and its update. */
+export function newest(): { readonly image: string; readonly update: string; readonly version: string } {
+  const updates = readdirSync(OUT)
+    .filter(name => /^bivouac-x86_64-uefi-.*\.update$/.test(name))
+    .sort((one, other) => statSync(join(OUT, one)).mtimeMs - statSync(join(OUT, other)).mtimeMs);
+  const update = updates.at(-1);
+  if (update === undefined)
+    throw new Error(`${OUT} holds no image: make one by npm run firmware -- x86_64-uefi`);
+  const version = update.slice('bivouac-x86_64-uefi-'.length, -'.update'.length);
+  return { image: join(OUT, update.replace(/update$/, 'img')), update: join(OUT, update), version };
+}
+
+/** Writes an update of another version, made of a real one. `argument` is added to its kernels' command lines. */
+export function remake(from: string, to: string, version: string, argument = ''): void {
+  const whole = readFileSync(from);
+  const files = new Map(
+    readTar(sourceOf(whole), { entries: 16, size: 2 ** 32 }).map(({ name, offset, size }) => [
+      name,
+      Buffer.from(whole.subarray(offset, offset + size)),
+    ]),
+  );
+  for (const name of ['uki-a.efi', 'uki-b.efi']) if (argument !== '') addArgument(files.get(name)!, argument);
+  const manifest = JSON.parse(files.get('manifest.json')!.toString()) as {
+    version: string;
+    parts: Record<string, { size: number; sha256: string }>;
+  };
+  manifest.version = version;
+  for (const [name, part] of Object.entries(manifest.parts))
+    part.sha256 = createHash('sha256').update(files.get(name)!).digest('hex');
+  const text = Buffer.from(JSON.stringify(manifest));
+  files.set('manifest.json', text);
+  files.set('manifest.sig', sign(null, text, createPrivateKey(readFileSync(keyFile()))));
+  writeFileSync(to, writeTar([...files].map(([name, bytes]) => ({ name, bytes }))));
+}
+
+const keyFile = (): string => {
+  const name = readdirSync(join(OUT, 'keys')).find(file => /private|\.key$|key\.pem$/.test(file));
+  if (name === undefined) throw new Error(`${OUT}/keys holds no development key`);
+  return join(OUT, 'keys', name);
+};
+
+/** Into the room that alignment leaves behind the command line. */
+function addArgument(image: Buffer, argument: string): void {
+  const section = sectionsOf(image).find(({ name }) => name === '.cmdline');
+  if (section === undefined) throw new Error('a kernel image without a command line');
+  const end = image.indexOf(0, section.offset);
+  const line = `${image.toString('latin1', section.offset, end)} ${argument}\0`;
+  if (line.length > section.size) throw new Error(`no room for '${argument}'`);
+  image.write(line, section.offset, 'latin1');
+  // The section's size in memory, 8 bytes behind its name in the section's header.
+  image.writeUInt32LE(line.length, image.indexOf('.cmdline\0\0\0\0'.slice(0, 8), 0, 'latin1') + 8);
+}
