@@ -101,7 +101,7 @@ export class Authority {
       const writer = new MessageWriter();
       writer.question(name, type);
       const bytes = writer.finish(0, RCODE.SERVFAIL);
-      return { bytes, core: bytes.length, scoped: true, follows: true };
+      return { bytes, core: bytes.length, scoped: true, follows: [''] };
     }
   }
 

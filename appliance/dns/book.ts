@@ -49,7 +49,8 @@ export interface BookChange {
 export class Book {
   private readonly table = new Map<number, Entry>();
   private readonly entries = new Map<string, Entry>();
-  private readonly following = new Set<Entry>();
+  /** By name: those with an answer that tells of it. */
+  private readonly followers = new Map<string, Set<Entry>>();
   /** By apex, those with the longest first. */
   private zones: readonly ZoneBytes[] = [];
   private kept = 0;
@@ -90,7 +91,11 @@ export class Book {
     if (this.kept >= MOST_ANSWERS) this.forgetAll();
     if (answer.scoped) shelf.byPlace[place] = answer;
     else shelf.everywhere = answer;
-    if (answer.follows) this.following.add(entry);
+    for (const name of answer.follows) {
+      const known = this.followers.get(name);
+      if (known === undefined) this.followers.set(name, new Set([entry]));
+      else known.add(entry);
+    }
     this.kept++;
   }
 
@@ -103,12 +108,14 @@ export class Book {
     for (const facts of zones) this.zones.find(({ apex }) => apex === facts.zone.apex)?.set(facts);
     for (const [name, types] of put) this.put(name, types);
     for (const name of drop) this.drop(name);
+    for (const [name] of put) this.forgetFollowers(name);
+    for (const name of drop) this.forgetFollowers(name);
   }
 
   private startAnew(zones: readonly ZoneFacts[]): void {
     this.table.clear();
     this.entries.clear();
-    this.following.clear();
+    this.followers.clear();
     this.kept = 0;
     this.zones = zones
       .map(facts => new ZoneBytes(facts))
@@ -120,14 +127,26 @@ export class Book {
     for (const name of names) {
       const entry = this.entries.get(name);
       if (entry !== undefined) this.forget(entry);
+      this.forgetFollowers(name);
     }
-    for (const entry of this.following) this.forget(entry);
-    this.following.clear();
+  }
+
+  /** Of the names above it, too: that there is one below makes them names (RFC 8020). */
+  private forgetFollowers(name: string): void {
+    if (this.followers.size === 0) return;
+    for (let at: string | undefined = name; ; at = parentOf(at)) {
+      const known = this.followers.get(at ?? '');
+      if (known !== undefined) {
+        this.followers.delete(at ?? '');
+        for (const entry of known) this.forget(entry);
+      }
+      if (at === undefined || at === '') return;
+    }
   }
 
   forgetAll(): void {
     for (const entry of this.entries.values()) this.forget(entry);
-    this.following.clear();
+    this.followers.clear();
     this.kept = 0;
   }
 
@@ -180,7 +199,6 @@ export class Book {
 
   private remove(entry: Entry): void {
     this.entries.delete(entry.name);
-    this.following.delete(entry);
     const hash = hashName(entry.wire);
     const first = this.table.get(hash);
     if (first !== entry) {

@@ -17,8 +17,8 @@ export interface FinishedAnswer {
   readonly core: number;
   /** Whether another place may get another one. */
   readonly scoped: boolean;
-  /** Whether it tells of other names than the question's, too: then it is void as soon as anything changes. */
-  readonly follows: boolean;
+  /** Other names that it tells of: it is void as soon as one of them changes, or comes or goes; '' = any name. */
+  readonly follows: readonly string[];
 }
 
 /** Aliases that are followed from one question. */
@@ -76,7 +76,7 @@ export function finishAnswer(
   let { name } = question;
   let rcode: number = RCODE.NOERROR;
   let scoped = false;
-  let follows = false;
+  const follows: string[] = [];
   let found: readonly RecordData[] = [];
   for (let step = 0; step <= MOST_ALIASES; step++) {
     const here = typesAt(view, name);
@@ -99,14 +99,14 @@ export function finishAnswer(
       }
       break;
     }
-    follows = true;
+    follows.push(target);
     name = target;
     // Elsewhere others have to be asked.
     if (zoneOf(view, name) === undefined) break;
   }
   const core = writer.length;
   for (const target of targetsOf(found)) {
-    follows = true;
+    follows.push(target);
     for (const kind of ['A', 'AAAA'] as const) {
       if (!typesAt(view, target).includes(kind)) continue;
       const outcome = view.answersFor({ name: target, type: kind }, place);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { QTYPE, RCODE, TYPE } from '../../../appliance/dns/numbers.ts';
 import { decodeDns, dnsQuery, subnetOption } from '../../support/dns.ts';
-import { linesOf, startDesk, view, zone } from './support.ts';
+import { type Lines, linesOf, startDesk, view, zone } from './support.ts';
 
 const LINES = {
   'www.cell': ['A 10.0.0.1', 'A 10.0.0.2', 'AAAA fd00::1'],
@@ -177,6 +177,29 @@ test('when it is told which names changed, only those are made anew, and those t
     '10.7.7.7',
   ]);
   expect(ask(dnsQuery('www.cell', TYPE.A)).answer[0]!.data).toBe('10.7.7.7');
+});
+
+test('what tells of other names is made anew when one of these changes, comes or goes, and not for any other', () => {
+  const { ask, asked, publish } = start();
+  const first = view(LINES);
+  publish(first);
+  const srv = () => ask(dnsQuery('_http._tcp.cell', TYPE.SRV, { edns: { size: 1232 } }), undefined, true);
+  const dead = () => ask(dnsQuery('dead.cell', TYPE.A), undefined, true);
+  expect(linesOf(srv().additional)).toContain('www.cell 1 10.0.0.1');
+  expect(dead().rcode).toBe(RCODE.NXDOMAIN);
+  expect(asked()).toBe(2);
+  const next = (lines: typeof LINES & Lines, changed: readonly string[]) =>
+    publish({ ...view(lines), topology: first.topology, namesSince: () => changed }, changed);
+  next({ ...LINES, 'near.cell': ['A 10.9.9.8'] }, ['near.cell']);
+  srv();
+  dead();
+  expect(asked()).toBe(2);
+  next({ ...LINES, 'www.cell': ['A 10.7.7.7'] }, ['www.cell']);
+  expect(linesOf(srv().additional)).toContain('www.cell 1 10.7.7.7');
+  dead();
+  expect(asked()).toBe(3);
+  next({ ...LINES, 'x.nobody.cell': ['A 10.7.7.7'] }, ['x.nobody.cell']);
+  expect(dead().rcode).toBe(RCODE.NOERROR);
 });
 
 test('names come and go, with those above them', () => {
