@@ -5,13 +5,11 @@ import { poll, timed } from '../scenario/poll.ts';
 import { check } from '../scenario/scenario.ts';
 import { Flows, pause } from './clients.ts';
 import { cut, mend } from './cut.ts';
-import type { GslbWorld } from './gslb.ts';
-import { rows } from './gslb-world.ts';
+import { type GslbWorld, PORTAL, rows } from './gslb-world.ts';
 import type { Lookups } from './lookups.ts';
 import { vipOf } from './managers.ts';
 import { interfaceTo } from './ospf.ts';
 
-const NAME = 'portal.bivouac.test';
 /** Fifteen times what the one server of cell c has capacity for. */
 const CROWD = 600;
 /** How long it is watched whether answers go to and fro, ms; and how many of a place's 32 clients may be asked back within it. */
@@ -69,7 +67,7 @@ export async function moveLoad(world: GslbWorld, { running, since }: Crowd): Pro
         'clients of cell a were moved for the load of cell c',
       );
     const [row] = (await rows(node('gslb1'), 'decisions')).filter(
-      each => each['name'] === NAME && each['clients'] === 'cell-c',
+      each => each['name'] === PORTAL && each['clients'] === 'cell-c',
     );
     await running.stop('SIGKILL');
     return {
@@ -156,7 +154,7 @@ export async function loseCell(world: GslbWorld): Promise<void> {
     );
     const why = await poll('the log says why answers changed', () => {
       const log = readFileSync(node('gslb1').logFile, 'utf8').split('\n');
-      const changes = log.filter(line => line.includes('answer-changed') && line.includes(`name=${NAME}`));
+      const changes = log.filter(line => line.includes('answer-changed') && line.includes(`name=${PORTAL}`));
       return changes.length > 0 && changes.length;
     });
     return {

@@ -2,10 +2,8 @@
 import { poll, timed } from '../scenario/poll.ts';
 import { check } from '../scenario/scenario.ts';
 import type { Wan } from '../wan/wan.ts';
-import type { GslbWorld } from './gslb.ts';
-import { ADDRESS, dig, resolveBy } from './gslb-world.ts';
+import { ADDRESS, dig, type GslbWorld, PORTAL, resolveBy } from './gslb-world.ts';
 
-const NAME = 'portal.bivouac.test';
 const HOST = 'hq-client2';
 const ITSELF = '10.0.0.102';
 const DIRECTORY = '/run/secondary';
@@ -43,7 +41,10 @@ export async function copyZone({ node, step, vips }: GslbWorld): Promise<void> {
     const { ms, value } = await timed(async () => {
       node(HOST).spawn(['knotd', '-c', `${DIRECTORY}/knot.conf`]);
       // Until it listens, dig is not to wait for it.
-      return poll('it answers', async () => (await dig(node(HOST), ITSELF, NAME, '+tries=1', '+time=1'))[0]);
+      return poll(
+        'it answers',
+        async () => (await dig(node(HOST), ITSELF, PORTAL, '+tries=1', '+time=1'))[0],
+      );
     });
     check(Object.values(vips).includes(value), `it answers ${value}`);
     return { 'answers after ms': ms, address: value };

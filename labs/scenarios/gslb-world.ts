@@ -3,6 +3,7 @@ import type { LabNode } from '../runner/node.ts';
 import { poll } from '../scenario/poll.ts';
 import { check, type Measured, type Stage } from '../scenario/scenario.ts';
 import { Wan } from '../wan/wan.ts';
+import type { Lookups } from './lookups.ts';
 import { startPart } from './managers.ts';
 import { routersOf } from './ospf.ts';
 
@@ -11,6 +12,24 @@ export const GSLBS = ['gslb1', 'gslb2'] as const;
 export const ADDRESS = { gslb1: '10.0.0.53', gslb2: '10.4.0.53' } as const;
 export const CELLS = ['a', 'b', 'c'] as const;
 export type Cell = (typeof CELLS)[number];
+
+/** Served in all cells. */
+export const PORTAL = 'portal.bivouac.test';
+
+/** Cell → the VIP that it has for the service. */
+export type Vips = Readonly<Record<Cell, string>>;
+
+/** What the steps share. */
+export interface GslbWorld extends Stage {
+  readonly vips: Vips;
+  /** What both GSLBs answer all the clients below. */
+  readonly lookups: readonly [Lookups, Lookups];
+  /** A client of each cell. */
+  readonly clients: Readonly<Record<Cell, string>>;
+  /** Of these places one client of each part in which a place's clients are dealt out. */
+  readonly headquarters: readonly string[];
+  readonly ofCellC: readonly string[];
+}
 
 /** A row of `bivouac show … --json`. */
 export type Row = Readonly<Record<string, string | number>>;

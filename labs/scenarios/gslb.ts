@@ -15,15 +15,17 @@ import {
   dig,
   explain,
   GSLBS,
+  type GslbWorld,
+  PORTAL,
   resolveBy,
   rows,
   startManagers,
   startWan,
+  type Vips,
 } from './gslb-world.ts';
 import { Lookups } from './lookups.ts';
 import { vipOf } from './managers.ts';
 
-export const NAME = 'portal.bivouac.test';
 /** Servers by cell. */
 const SERVERS: Readonly<Record<Cell, readonly string[]>> = {
   a: ['a-web1', 'a-web2', 'a-web3'],
@@ -37,19 +39,6 @@ const allOf = (place: number): readonly string[] =>
   Array.from({ length: 32 }, (_, slot) => `10.${place}.0.${96 + slot}`);
 const HEADQUARTERS = allOf(0);
 const OF_CELL_C = allOf(3);
-
-/** Cell → the VIP that it has for the service. */
-export type Vips = Readonly<Record<Cell, string>>;
-
-/** What the steps share. */
-export interface GslbWorld extends Stage {
-  readonly vips: Vips;
-  /** Of both GSLBs, for a client of each cell and those of headquarters. */
-  readonly lookups: readonly [Lookups, Lookups];
-  readonly clients: Readonly<Record<Cell, string>>;
-  readonly headquarters: readonly string[];
-  readonly ofCellC: readonly string[];
-}
 
 export const gslb: Scenario = {
   summary: 'two GSLBs send clients of three cells to the best one: load moves, a line fills, a cell is lost',
@@ -78,8 +67,8 @@ async function comeUp(stage: Stage): Promise<GslbWorld> {
   const everybody = [...new Set([...Object.values(CLIENTS), ...HEADQUARTERS, ...OF_CELL_C])];
   let vips: Partial<Record<Cell, string>> = {};
   let lookups: readonly Lookups[] = [];
-  await step(`${NAME} comes up in all cells: both GSLBs have it by themselves`, async () => {
-    lookups = await Promise.all(GSLBS.map(name => Lookups.start(node(name), NAME, everybody)));
+  await step(`${PORTAL} comes up in all cells: both GSLBs have it by themselves`, async () => {
+    lookups = await Promise.all(GSLBS.map(name => Lookups.start(node(name), PORTAL, everybody)));
     const start = performance.timeOrigin + performance.now();
     await Promise.all(
       Object.values(SERVERS)
@@ -88,7 +77,7 @@ async function comeUp(stage: Stage): Promise<GslbWorld> {
     );
     const up = await Promise.all(
       CELLS.map(
-        async cell => [cell, await vipOf(node(`${cell}-appliance`), NAME, SERVERS[cell].length)] as const,
+        async cell => [cell, await vipOf(node(`${cell}-appliance`), PORTAL, SERVERS[cell].length)] as const,
       ),
     );
     vips = Object.fromEntries(up);
@@ -121,13 +110,13 @@ async function askAsClients({ node, step, vips }: GslbWorld): Promise<void> {
           const client = node(`${cell}-client`);
           for (const name of GSLBS)
             await poll(`${name} tells ${client.name} of its own cell`, async () => {
-              const [told] = await dig(client, ADDRESS[name], NAME);
+              const [told] = await dig(client, ADDRESS[name], PORTAL);
               return told === vips[cell];
             });
-          const [service = ''] = await dig(client, ADDRESS.gslb1, `_http._tcp.${NAME}`, 'SRV');
+          const [service = ''] = await dig(client, ADDRESS.gslb1, `_http._tcp.${PORTAL}`, 'SRV');
           check(/^0 \d+ 80 portal\.bivouac\.test\.$/.test(service), `its SRV record is '${service}'`);
           await resolveBy(client);
-          const who = await client.must(['curl', '-s', '-m', '5', `http://${NAME}/`]);
+          const who = await client.must(['curl', '-s', '-m', '5', `http://${PORTAL}/`]);
           check(who.startsWith(`${cell}-`), `${client.name} was served by ${who}`);
           return [client.name, who.trim()];
         }),
@@ -140,8 +129,8 @@ async function askAsClients({ node, step, vips }: GslbWorld): Promise<void> {
     'headquarters has no server: its clients go where it costs least, and are told why',
     async () => {
       const ranked = await poll('what dig is told is what is explained', async () => {
-        const told = (await explain(node('gslb1'), NAME, '10.0.0.101')).slice(1);
-        const [answer] = await dig(node('hq-client1'), ADDRESS.gslb1, NAME);
+        const told = (await explain(node('gslb1'), PORTAL, '10.0.0.101')).slice(1);
+        const [answer] = await dig(node('hq-client1'), ADDRESS.gslb1, PORTAL);
         return told.length === CELLS.length && answer === told[0]!['vip'] && told;
       });
       const [best] = [...ranked].sort(
@@ -165,24 +154,24 @@ async function askOnBehalf(world: GslbWorld): Promise<void> {
       const scopes = await Promise.all(
         CELLS.map(async (cell, at): Promise<[string, string]> => {
           const subnet = `10.${at + 1}.0.0/24`;
-          const text = await asker.must(['dig', `@${ADDRESS.gslb2}`, NAME, `+subnet=${subnet}`, '+time=2']);
+          const text = await asker.must(['dig', `@${ADDRESS.gslb2}`, PORTAL, `+subnet=${subnet}`, '+time=2']);
           const scope = /CLIENT-SUBNET: (\S+)/.exec(text)?.[1] ?? 'none';
           check(text.includes(`A\t${vips[cell]}\n`), `for ${subnet} it answers ${text}`);
           check(Number(scope.split('/')[2]) > 0, `the answer for ${subnet} has the scope ${scope}`);
           return [`cell ${cell}`, scope];
         }),
       );
-      const stranger = await dig(asker, ADDRESS.gslb1, NAME, '+subnet=192.0.2.0/24');
+      const stranger = await dig(asker, ADDRESS.gslb1, PORTAL, '+subnet=192.0.2.0/24');
       check(Object.values(vips).includes(stranger[0] ?? ''), `a stranger is told ${stranger.join()}`);
       return { ...Object.fromEntries(scopes), 'nobody knows where': stranger[0]! };
     },
   );
 
   await step('both GSLBs answer the clients of the cells alike, and show what they decided', async () => {
-    const measured = await agreement(world, NAME, Object.values(world.clients));
+    const measured = await agreement(world, PORTAL, Object.values(world.clients));
     const verdicts = await poll('decisions are shown', async () => {
       const all = await Promise.all(GSLBS.map(name => rows(node(name), 'decisions')));
-      const own = all.map(list => list.filter(row => row['name'] === NAME));
+      const own = all.map(list => list.filter(row => row['name'] === PORTAL));
       return (
         own.every(list => list.length > CELLS.length && list.every(row => row['verdict'] === 'served')) && own
       );

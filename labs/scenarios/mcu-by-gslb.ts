@@ -17,6 +17,7 @@ import {
   resolveBy,
   startManagers,
   startWan,
+  type Vips,
 } from './gslb-world.ts';
 import { vipOf } from './managers.ts';
 import { interfaceTo } from './ospf.ts';
@@ -53,8 +54,6 @@ export const mcuByGslb: Scenario = {
     await loseGslb(stage);
   },
 };
-
-type Vips = Readonly<Record<Cell, string>>;
 
 async function boot({ node, step }: Stage): Promise<Vips> {
   let vips: Partial<Vips> = {};
