@@ -30,5 +30,6 @@ export const PKI_OPTIONS = {
     ...{ role: texts, 'claim-name': texts, 'claim-vip': texts, 'claim-port': texts },
   },
   revoke: { name: text, serial: text },
+  bundle: { name: text, config: text, output: text },
   show: { json: flag },
 } as const;

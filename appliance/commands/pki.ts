@@ -20,18 +20,22 @@ import { generalizedTime } from '../pki/openssl.ts';
 import { renderCertificate, shown } from '../pki/show.ts';
 import { ANY } from '../registry/permits.ts';
 import { PKI_OPTIONS } from './options.ts';
+import { bundleOf } from './pki-bundle.ts';
 
 const USAGE = `usage: bivouac pki init DIR --mission NAME [--force]
        bivouac pki issue DIR --name NODE --role ${ROLES.join('|')} [--role …]
                [--claim-name NAME|*.SUFFIX]… [--claim-vip ADDRESS|PREFIX]… [--claim-port tcp/1720|udp/5000-5100|tcp/*]…
                [--any] [--days N] [--force]
        bivouac pki revoke DIR --name NODE | --serial HEX
+       bivouac pki bundle DIR --name NODE --config FILE --output mission.tar
        bivouac pki show FILE [--json]
 
 A server's certificate permits what the claims list and nothing else; --any permits everything. Certificates are valid from
 1970 on and have no end unless --days sets one: nodes in the field often have no right clock.
 revoke takes back every certificate that was issued to NODE so far (or the one of that serial number), and writes DIR/ca.crl, which
 managers read ('tls.crl' in their configuration) when they start and at each reload.
+bundle puts all that a box needs in one file for its USB stick or boot partition: the configuration FILE, the certificate and key of NODE, the
+authority's certificate and list, and what else FILE names. It holds NODE's private key: whoever has it can be NODE.
 `;
 
 /** Where the command's words go. */
@@ -48,7 +52,7 @@ const terminal: Output = {
 /** Runs it; gives the exit status: 0 done, 1 failed, 2 wrong usage. */
 export async function pki(args: readonly string[], output: Output = terminal): Promise<number> {
   const [verb, ...rest] = args;
-  const command = Object.entries({ init, issue, revoke, show }).find(([name]) => name === verb)?.[1];
+  const command = Object.entries({ init, issue, revoke, bundle, show }).find(([name]) => name === verb)?.[1];
   if (args.length === 0 || args.includes('--help') || verb === 'help') {
     output.out(USAGE);
     return 0;
@@ -144,6 +148,20 @@ function issuedBy(directory: string): { readonly pem: string; readonly facts: Ce
       return { pem: files.read(path) ?? '', facts: certificateAt(path) };
     })
     .filter(({ facts }) => !facts.authority);
+}
+
+function bundle(args: readonly string[], { out }: Output): void {
+  const { positionals, values } = read(args, PKI_OPTIONS.bundle);
+  const directory = one(positionals, 'DIR');
+  const name = given(values.name, '--name NODE');
+  const config = given(values.config, '--config FILE');
+  const output = given(values.output, '--output FILE');
+  authority(directory);
+  const files = createFiles();
+  files.write(output, new TextDecoder().decode(bundleOf(files, { directory, name, config })), 0o600);
+  out(
+    `${output}  put it on a USB stick, or in bivouac/ on the boot partition; it holds the private key of ${name}\n`,
+  );
 }
 
 function show(args: readonly string[], { out }: Output): void {
