@@ -11,7 +11,9 @@ import { failoverFigures } from './bench/failover.ts';
 import type { Figure } from './bench/figure.ts';
 import { floodFigures } from './bench/flooding.ts';
 import { flowFigures } from './bench/flows.ts';
+import { gslbFigures } from './bench/gslb.ts';
 import { idleFigures } from './bench/idle.ts';
+import { ipvsFigures } from './bench/ipvs.ts';
 import { responderFigures } from './bench/responder.ts';
 import { roamFigures } from './bench/roam.ts';
 import { routeFigures } from './bench/routes.ts';
@@ -24,6 +26,8 @@ interface Benchmark {
   readonly measure: (options: { readonly runs: number }) => Promise<Figure[]>;
   /** Unless told otherwise. */
   readonly runs: number;
+  /** Another one measures it, too. */
+  readonly within?: string;
 }
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
@@ -34,8 +38,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   throughput: { about: 'forwarding beside plain routing', measure: throughputFigures, runs: 20 },
   roam: { about: 'a server that moves to another cell', measure: roamFigures, runs: 20 },
   responder: { about: 'anycast ARP', measure: responderFigures, runs: 20 },
-  dns: { about: 'answers of the DNS server', measure: dnsFigures, runs: 20 },
+  dns: { about: 'answers of the DNS server', measure: dnsFigures, runs: 20, within: 'gslb' },
+  gslb: { about: 'the GSLB: DNS, news, choice, memory', measure: gslbFigures, runs: 20 },
   flooding: { about: 'notices by OSPF beside multicast', measure: floodFigures, runs: 20 },
+  ipvs: { about: 'the IPVS driver in a guest', measure: ipvsFigures, runs: 10 },
   // A run registers 30,000 services, twice.
   scale: { about: '10,000 servers', measure: scaleFigures, runs: 3 },
 };
@@ -47,6 +53,11 @@ ${Object.entries(BENCHMARKS)
   .join('\n')}
 
 All of them when none is named. Needs root. Exit status: 0 measured, whether or not all goals were met; 1 a measurement failed; 2 usage.`;
+
+/** All of them, each measured once. */
+const every = Object.entries(BENCHMARKS)
+  .filter(([, { within }]) => within === undefined)
+  .map(([name]) => name);
 
 interface Options {
   readonly names: readonly string[];
@@ -66,7 +77,7 @@ function readOptions(args: string[]): Options | string {
     if (unknown !== undefined) return `there is no benchmark '${unknown}'`;
     const runs = values.runs === undefined ? undefined : Number(values.runs);
     if (runs !== undefined && !(Number.isInteger(runs) && runs > 0)) return '--runs wants a number from 1';
-    const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
+    const names = positionals.length > 0 ? positionals : every;
     return { names, runs, json: values.json };
   } catch (error) {
     return (error as Error).message;

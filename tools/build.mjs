@@ -55,6 +55,7 @@ const programs = [
   ['labs/bench/fleet.ts', 'dist/bench-fleet.mjs'],
   ['labs/bench/etcd.ts', 'dist/bench-etcd.mjs'],
   ['labs/bench/floor.ts', 'dist/bench-floor.mjs'],
+  ['labs/bench/ipvs/guest.ts', 'dist/bench-ipvs-guest.mjs'],
   ['labs/bench/least.ts', 'dist/bench-least.mjs'],
   ['labs/bench/route-floor.ts', 'dist/bench-route-floor.mjs'],
   ...['server', 'client', 'flows', 'dns', 'asker', 'amplify', 'choice', 'managers'].map(role => [

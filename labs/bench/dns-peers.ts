@@ -24,6 +24,16 @@ export interface PeerOptions {
   readonly subnets: number;
 }
 
+/** A name with much to tell: what can be made of a small query. */
+export const WIDE = {
+  addresses: Array.from({ length: 13 }, (_, index) => `192.0.2.${index + 101}`),
+  texts: Array.from({ length: 3 }, (_, index) => `${index}`.repeat(250)),
+} as const;
+const wideLines = (ttl: string): readonly string[] => [
+  ...WIDE.addresses.map(one => `wide ${ttl} A ${one}`),
+  ...WIDE.texts.map(text => `wide ${ttl} TXT "${text}"`),
+];
+
 const hosts = Array.from({ length: NAMES }, (_, index) => `h${index}`);
 const subnet = (index: number): string => `10.${index >> 8}.${index & 255}.0/24`;
 const addressOf = (index: number): string => `198.51.100.${index & 255}`;
@@ -54,6 +64,7 @@ ${subnets > 0 ? plugin : ''}
     `@ 60 SOA ${soa}`,
     '@ 60 NS ns',
     'ns 30 A 192.0.2.1',
+    ...wideLines('30'),
     ...hosts.map(host => `${host} 30 ${record}`),
   ];
   writeFileSync(join(directory, 'zones', ZONE), `${lines.join('\n')}\n`);
@@ -67,6 +78,7 @@ export function knot({ directory, address, port, subnets }: PeerOptions): DnsPee
     `@ 60 SOA ${soa}`,
     '@ 60 NS ns',
     'ns 30 A 192.0.2.1',
+    ...wideLines('30'),
     ...hosts.map(host => `${host} 30 A 192.0.2.1`),
   ];
   writeFileSync(join(directory, 'zone'), `$ORIGIN ${ZONE}.\n${lines.join('\n')}\n`);
@@ -135,6 +147,9 @@ export function powerdns({ directory, address, port, subnets }: PeerOptions): Dn
       `      ${ZONE}:`,
       `        - soa: ns.${ZONE} root.${ZONE} 1 60 10 3600 5`,
       `        - ns: ns.${ZONE}`,
+      `      wide.${ZONE}:`,
+      ...WIDE.addresses.map(one => `        - a: ${one}`),
+      ...WIDE.texts.map(text => `        - txt: '"${text}"'`),
       ...targets.flatMap(([host, target]) => [`      ${host}.${ZONE}:`, `        - a: ${target}`]),
       ...(subnets > 0 ? ['    services:', ...own] : []),
       '',

@@ -8,8 +8,10 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { poll } from '../scenario/poll.ts';
+import { amplificationFigure } from './dns-amplification.ts';
 import { type DnsPeer, gdnsd, knot, NAMES, type PeerOptions, powerdns, ZONE } from './dns-peers.ts';
 import { type Beside, type Figure, ratios, sample } from './figure.ts';
+import type { Amplified } from './roles/amplify.ts';
 
 const SERVER = '10.77.0.1';
 const CLIENT = '10.77.0.2';
@@ -65,6 +67,7 @@ export async function dnsFigures({ runs, duration = 1 }: DnsBenchOptions): Promi
       return { name, unit, ours: own, beside, ratio, goal: '≥ gdnsd, > the others', met };
     };
     const scaled = ratios(numbers(two, 'rate'), numbers(same[0]!, 'rate'));
+    const asked = same.map(one => ({ name: one.name, asked: bench.amplified(one) }));
     return [
       figure('answers a second, one core, 1,000 names', '1/s', 'rate', same),
       figure('answers for each second of processor time, 1,000 names', '1/s', 'perProcessor', same),
@@ -79,7 +82,17 @@ export async function dnsFigures({ runs, duration = 1 }: DnsBenchOptions): Promi
         name: 'answers a second with two threads on two cores (the asker has the others)',
         unit: '1/s',
         ours: sample(numbers(two, 'rate')),
-        beside: [{ name: 'one thread', sample: sample(numbers(same[0]!, 'rate')) }],
+        beside: [
+          { name: 'one thread', sample: sample(numbers(same[0]!, 'rate')) },
+          {
+            name: 'for each second of processor time, two threads (what the asker cannot bring shows here)',
+            sample: sample(numbers(two, 'perProcessor')),
+          },
+          {
+            name: 'for each second of processor time, one thread',
+            sample: sample(numbers(same[0]!, 'perProcessor')),
+          },
+        ],
         ratio: scaled,
         goal: '> 1.3 × one thread',
         met: scaled.median > 1.3,
@@ -92,6 +105,7 @@ export async function dnsFigures({ runs, duration = 1 }: DnsBenchOptions): Promi
         goal: 'reported',
         met: true,
       },
+      amplificationFigure(asked),
     ];
   } finally {
     await bench.close();
@@ -199,10 +213,17 @@ class Bench {
     return execFileSync('ip', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
+  /** What comes back for what is sent, by kinds of query. */
+  amplified({ port }: Running): readonly Amplified[] {
+    const program = join(dirname(fileURLToPath(import.meta.url)), 'bench-amplify.mjs');
+    return JSON.parse(this.inside(process.execPath, [program, SERVER, String(port), ZONE])) as Amplified[];
+  }
+
   /** Asks as fast as it answers. Throws when more than one in ten is lost, as in no run of a server that works. */
   speed(server: Running, bySubnet: boolean): Speed {
     const before = processorTime(server.child.pid!);
-    const cores = `0-${Math.max(0, SERVER_CORE - 1)}`;
+    // Never where a server of ours has a thread.
+    const cores = `0-${Math.max(0, SERVER_CORE - 2)}`;
     const words = ['-s', SERVER, '-p', String(server.port), '-d', this.queries, '-l', String(this.duration)];
     const load = ['-c', '8', '-T', '2', '-q', '300', '-t', '1'];
     const edns = bySubnet ? ['-e', '-E', SUBNET_OPTION] : [];

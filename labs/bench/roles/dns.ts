@@ -12,6 +12,7 @@ import { hmac } from '../../../appliance/host/keys.ts';
 import { createNet } from '../../../appliance/host/net.ts';
 import { createRandom } from '../../../appliance/host/random.ts';
 import { address, parsePrefix } from '../../../sdk/wire/address.ts';
+import { WIDE } from '../dns-peers.ts';
 
 /** As many names, and as many places that differ in their answers. */
 function benchView(names: number, places: number): View {
@@ -28,28 +29,25 @@ function benchView(names: number, places: number): View {
     ],
     names: new Map([
       ['ns.bench.cell', types],
+      ['wide.bench.cell', ['A', 'TXT']],
       ...Array.from({ length: names }, (_, index) => [`h${index}.bench.cell`, types] as const),
     ]),
     topology: Array.from({ length: places }, (_, index) => ({
       prefix: parsePrefix(`10.${index >> 8}.${index & 255}.0/24`)!,
       place: `place-${index}`,
     })),
-    answersFor: ({ name }, place) => ({
-      records: [
-        {
-          type: 'A',
-          address: address(
-            place === ''
-              ? '192.0.2.1'
-              : `198.51.${Number(place.slice(6)) & 255}.${(Number(/\d+/.exec(name)?.[0] ?? 0) & 127) + 1}`,
-          ),
-        },
-      ],
-      ttl: 30,
-      scoped: places > 0,
-    }),
+    answersFor: ({ name, type }, place) => {
+      if (name === 'wide.bench.cell')
+        return { records: type === 'TXT' ? TEXTS : ADDRESSES, ttl: 30, scoped: false };
+      const own = `198.51.${Number(place.slice(6)) & 255}.${(Number(/\d+/.exec(name)?.[0] ?? 0) & 127) + 1}`;
+      const record = { type: 'A', address: address(place === '' ? '192.0.2.1' : own) } as const;
+      return { records: [record], ttl: 30, scoped: places > 0 };
+    },
   };
 }
+
+const ADDRESSES = WIDE.addresses.map(one => ({ type: 'A', address: address(one) }) as const);
+const TEXTS = WIDE.texts.map(text => ({ type: 'TXT', texts: [text] }) as const);
 
 async function main(): Promise<void> {
   const [at = '::', ...numbers] = process.argv.slice(2);

@@ -1,0 +1,111 @@
+/**
+ * What forwarding costs: TCP connections a second by three servers, and iperf3 to one of them, through each balancer in turn in the same
+ * appliance. Client, balancer and servers are on one emulated machine: what all of them do together is measured.
+ */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { A, B, C } from '../../../test/driver-suite/rig.ts';
+import { ipvs, nftables } from '../../../test/driver-suite/subjects.ts';
+import { Cell, farm, inside, VIP } from '../../../test/support/dataplane.ts';
+import { poll } from '../../scenario/poll.ts';
+import { type Balancer, inTurn, type Measured, nothing, startKeepalived } from './balancers.ts';
+
+const IPERF = 5201;
+/** Seconds of one measurement. */
+const LENGTH = 3;
+const AT_ONCE = 8;
+
+const CLIENT = `
+const net = require('net');
+const [host, atOnce, seconds] = process.argv.slice(1);
+const end = performance.now() + seconds * 1000;
+let count = 0, failed = 0, open = 0;
+const next = () => {
+  if (performance.now() > end) { if (open === 0) console.log(JSON.stringify({ count, failed })); return; }
+  open++;
+  const s = net.connect({ host, port: 80 });
+  s.once('data', () => { count++; s.resetAndDestroy(); });
+  s.on('error', () => { failed++; s.destroy(); });
+  s.on('close', () => { open--; next(); });
+};
+for (let at = 0; at < atOnce; at++) next();
+`;
+
+export async function measurePath({
+  runs,
+  mode,
+}: {
+  readonly runs: number;
+  readonly mode: 'nat' | 'direct';
+}): Promise<{ readonly connections: Measured; readonly throughput: Measured }> {
+  const cell = new Cell();
+  const [connections, throughput] = [nothing(), nothing()];
+  try {
+    await Promise.all([11, 12, 13].map(last => cell.serve(last, mode)));
+    const iperf = cell.servers
+      .find(each => each.name === A)!
+      .namespace.spawn('iperf3', [...['-s', '-p', `${IPERF}`, '--forceflush']]);
+    await poll('iperf3 listens', () => iperf.stdout().includes('listening'), {
+      timeout: 30_000,
+      interval: 50,
+    });
+    for (let run = 0; run < runs; run++)
+      for (const balancer of inTurn(run)) {
+        const stop = await begin(cell, balancer, mode);
+        connections[balancer].push(await connect(cell));
+        throughput[balancer].push(await transfer(cell));
+        await stop();
+      }
+    return { connections, throughput };
+  } finally {
+    await cell.dispose();
+  }
+}
+
+/** Starts a balancer in the appliance; gives what ends it, with all that it put there. */
+async function begin(cell: Cell, balancer: Balancer, mode: 'nat' | 'direct'): Promise<() => Promise<void>> {
+  const { appliance } = cell;
+  if (balancer === 'keepalived') {
+    const process = await startKeepalived(appliance, mkdtempSync(join(tmpdir(), 'keepalived-')), {
+      ...{ vip: VIP, ports: [80, IPERF], servers: [A, B, C], kind: mode === 'nat' ? 'NAT' : 'DR' },
+      ...{ persistence: 0, checks: false },
+    });
+    // It has no way to say that iperf3 is at one server only.
+    for (const other of [B, C])
+      appliance.runSync('ipvsadm', ['-d', '-t', `${VIP}:${IPERF}`, '-r', `${other}:${IPERF}`]);
+    return async () => {
+      await process.stop();
+      appliance.runSync('ipvsadm', ['-C']);
+      appliance.ip(`addr del ${VIP}/32 dev lo`);
+    };
+  }
+  const subject = balancer === 'ipvs' ? ipvs : nftables;
+  const { apply, driver } = await cell.act(subject.open);
+  const ports = { first: IPERF, last: IPERF };
+  const problems = await apply(farm([A, B, C], { mode }), farm([A], { mode, ports }));
+  if (problems.length > 0) throw new Error(`${balancer}: ${problems.join('; ')}`);
+  return () => inside(appliance, () => driver.release());
+}
+
+/** TCP connections a second, each with a word from its server. */
+async function connect(cell: Cell): Promise<number> {
+  const words = ['-e', CLIENT, VIP, `${AT_ONCE}`, `${LENGTH}`];
+  const { stdout, stderr } = await cell.client.run(process.execPath, words, { timeout: 60_000 });
+  if (stdout === '') throw new Error(`no connections: ${stderr}`);
+  const { count, failed } = JSON.parse(stdout) as { count: number; failed: number };
+  if (failed > count / 100) throw new Error(`${failed} connections of ${count} failed`);
+  return count / LENGTH;
+}
+
+/** Gbit/s of iperf3 by one connection. */
+async function transfer(cell: Cell): Promise<number> {
+  const words = ['-c', VIP, '-p', `${IPERF}`, '-t', `${LENGTH}`, '-J'];
+  const { stdout } = await cell.client.run('iperf3', words, { timeout: 60_000 });
+  const result = JSON.parse(stdout) as {
+    error?: string;
+    end?: { sum_received?: { bits_per_second: number } };
+  };
+  if (result.error !== undefined) throw new Error(`iperf3: ${result.error}`);
+  return result.end!.sum_received!.bits_per_second / 1e9;
+}
