@@ -3,18 +3,18 @@
  * this one remembers.
  */
 import type { Address } from '../../sdk/wire/address.ts';
-import type { View as DnsView, Outcome, Question, Zone } from '../dns/view.ts';
+import type { View as DnsView, Zone } from '../dns/view.ts';
 import type { Clock, Log, Millis, Timer } from '../host/ports.ts';
+import { type Answering, dnsView, zoneOf } from './answering.ts';
 import type { Knowledge, Wanted } from './candidates.ts';
 import { decideAt, forSlot, type PlaceDecision } from './decide.ts';
 import { offersDiffer } from './differ.ts';
-import { type Fixed, fixedOutcome, fixedTypes, NOTHING_FIXED } from './fixed.ts';
+import { type Fixed, fixedTypes, NOTHING_FIXED } from './fixed.ts';
 import { NameIndex } from './name-index.ts';
 import { type Overrides, overridden, overridesBy } from './overrides.ts';
-import { prefixesOf, readPlace } from './places.ts';
+import { prefixesOf } from './places.ts';
 import { Planner } from './planner.ts';
 import { type ByName, type Policy, policiesBy, ttlOf } from './policy.ts';
-import { outcomeOf } from './records.ts';
 import { reduce } from './reduce.ts';
 import { type Suspect, Suspects } from './suspects.ts';
 import { type AnswerChange, firstOf, type Told, ToldAnswers } from './told.ts';
@@ -56,13 +56,13 @@ export interface GslbOptions {
 export class Gslb {
   readonly counters = { publications: 0, rechecked: 0, changed: 0 };
   private readonly options: GslbOptions;
-  private readonly fixed: Fixed;
+  private readonly answering: Answering;
   private policies: ByName<Policy>;
   private topology: Topology;
   private prefixes: DnsView['topology'];
   private view: View = emptyView();
   private ways: Ways;
-  private index: NameIndex;
+  private readonly index: NameIndex;
   private overrides: ReturnType<typeof overridesBy>;
   private version = 0;
   private readonly leaders = new Map<string, string>();
@@ -83,7 +83,6 @@ export class Gslb {
   constructor(options: GslbOptions) {
     const { policies, topology, here, fixed = NOTHING_FIXED, overrides = new Map() } = options;
     this.options = options;
-    this.fixed = fixed;
     this.policies = policiesBy(policies);
     this.overrides = overridesBy(overrides);
     this.topology = topology;
@@ -91,9 +90,13 @@ export class Gslb {
     this.ways = new Ways(this.view, topology, here);
     this.index = new NameIndex({
       fixed: fixedTypes(fixed),
-      zoneOf: name => this.zoneOf(name),
+      zoneOf: name => zoneOf(options.zones, name),
       several: name => this.policyOf(name).answers > 1,
     });
+    this.answering = {
+      ...{ zones: options.zones, fixed, index: this.index },
+      ask: (where, name, wanted) => this.ask(name, where, wanted),
+    };
     this.settle();
     this.plan(PLAN);
     this.schedule();
@@ -285,11 +288,12 @@ export class Gslb {
     const { clock } = this.options;
     const until = clock.now() + SLICE;
     const changed = new Set<string>();
-    for (const suspect of this.suspects.take(() => this.view)) {
+    do {
+      const suspect = this.suspects.next(this.view);
+      if (suspect === undefined) break;
       this.planner.wake(suspect.name);
       if (this.recheck(suspect)) changed.add(suspect.name);
-      if (clock.now() >= until) break;
-    }
+    } while (clock.now() < until);
     if (changed.size > 0) this.tell(changed);
     if (!this.suspects.empty) this.schedule(PAUSE);
   }
@@ -320,7 +324,7 @@ export class Gslb {
   /** `gone`: names that told of them before. */
   private tell(names: Iterable<string> | undefined, gone: readonly string[] = []): void {
     this.counters.publications++;
-    const view = this.dnsView();
+    const view = dnsView(++this.version, this.prefixes, this.answering);
     if (names === undefined) {
       this.options.publish(view, undefined);
       return;
@@ -331,41 +335,6 @@ export class Gslb {
       for (const other of this.index.othersOf(name)) all.add(other);
     }
     this.options.publish(view, [...all]);
-  }
-
-  private dnsView(): DnsView {
-    const { types } = this.index;
-    this.version++;
-    const view: DnsView = {
-      ...{ version: this.version, zones: this.options.zones, names: types, topology: this.prefixes },
-      namesSince(before) {
-        const old = tables.get(before);
-        return old && types.changesSince(old).map(({ key }) => key);
-      },
-      answersFor: (question, place) => this.answersFor(question, place),
-    };
-    tables.set(view, types);
-    return view;
-  }
-
-  private answersFor(question: Question, place: string): Outcome {
-    const { name, type } = question;
-    const fixed = fixedOutcome(question, this.fixed);
-    if (fixed !== undefined) return fixed;
-    const vip = this.index.vipOf(name);
-    if (vip !== undefined && type !== 'SRV')
-      return { records: [{ type: type as 'A' | 'AAAA', address: vip }], ttl: HOST_TTL, scoped: false };
-    const where = readPlace(place);
-    return outcomeOf(question, this.index.sourcesOf(name), this.zoneOf(name), (of, wanted) =>
-      this.ask(of, where, wanted),
-    );
-  }
-
-  private zoneOf(name: string): string | undefined {
-    let best: string | undefined;
-    for (const { apex } of this.options.zones)
-      if ((name === apex || name.endsWith(`.${apex}`)) && apex.length > (best?.length ?? -1)) best = apex;
-    return best;
   }
 
   /** What was told for short, because it had just changed, may be told for longer. */
@@ -400,11 +369,6 @@ export class Gslb {
     });
   }
 }
-
-/** The names of each view, for as long as somebody has it. */
-const tables = new WeakMap<DnsView, NameIndex['types']>();
-/** s: the name of a VIP stands for it for ever. */
-const HOST_TTL = 300;
 
 /** Since the answer is what it is. */
 const sinceOf = (decision: PlaceDecision, told: Told | undefined): Millis =>

@@ -1,6 +1,6 @@
 /** Names whose answers may be others since the network moved: looked at one by one, as there is time. */
 import type { ManagerId } from '../../sdk/wire/model.ts';
-import type { View } from './view.ts';
+import type { Held, View } from './view.ts';
 import type { Moved } from './ways.ts';
 
 /** Whose answers to look at; `places` absent: those at every place. */
@@ -10,11 +10,15 @@ export interface Suspect {
 }
 
 export class Suspects {
-  private names = new Set<string>();
-  private ways = new Map<ManagerId, Set<string>>();
+  private readonly names = new Set<string>();
+  private readonly ways = new Map<ManagerId, Set<string>>();
+  /** The manager whose offers are being gone through. */
+  private current:
+    | { readonly places: ReadonlySet<string>; readonly offers: Iterator<Held>; last: string | undefined }
+    | undefined;
 
   get empty(): boolean {
-    return this.names.size === 0 && this.ways.size === 0;
+    return this.names.size === 0 && this.ways.size === 0 && this.current === undefined;
   }
 
   /** All that a manager offers, at the places from which the way to it has moved. */
@@ -30,20 +34,34 @@ export class Suspects {
     for (const name of names) this.names.add(name);
   }
 
-  /** Takes them out, one after the other. What is not asked for stays. `viewOf`: the newest view. */
-  *take(viewOf: () => View): Generator<Suspect, void> {
+  /** Takes the next one out; undefined: there is none left. What comes to be offered meanwhile is no suspect: it is told as a change. */
+  next(view: View): Suspect | undefined {
     for (const name of this.names) {
       this.names.delete(name);
-      yield { name };
+      return { name };
     }
+    for (;;) {
+      this.current ??= this.begin(view);
+      if (this.current === undefined) return undefined;
+      const step = this.current.offers.next();
+      if (step.done) {
+        this.current = undefined;
+        continue;
+      }
+      const { name } = step.value.offer;
+      // The offers of a name mostly stand together.
+      if (name === this.current.last) continue;
+      this.current.last = name;
+      return { name, places: this.current.places };
+    }
+  }
+
+  private begin(view: View): Suspects['current'] {
     for (const [manager, places] of this.ways) {
       this.ways.delete(manager);
-      let last: string | undefined;
-      for (const { offer } of viewOf().sites.get(manager)?.offers.values() ?? []) {
-        // The offers of a name mostly stand together.
-        if (offer.name !== last) yield { name: offer.name, places };
-        last = offer.name;
-      }
+      const offers = view.sites.get(manager)?.offers;
+      if (offers !== undefined) return { places, offers: offers.values(), last: undefined };
     }
+    return undefined;
   }
 }

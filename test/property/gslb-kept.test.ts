@@ -10,6 +10,7 @@ import type { Overrides } from '../../appliance/gslb/overrides.ts';
 import { DEFAULT_POLICY, type Policy } from '../../appliance/gslb/policy.ts';
 import { readTopology } from '../../appliance/gslb/topology.ts';
 import { DEFAULT_LIMITS, type GslbEvent } from '../../appliance/gslb/view.ts';
+import type { Clock } from '../../appliance/host/ports.ts';
 import { recordingLog, VirtualClock } from '../support/virtual.ts';
 import { heard, manager, offer, polled } from '../unit/gslb/world.ts';
 
@@ -35,8 +36,18 @@ function makeTopology(moved: boolean) {
 }
 
 /** A GSLB, and a DNS server that keeps what it was told until it hears that it may be otherwise. */
-function scene(policies: readonly Policy[] = []) {
+function scene(policies: readonly Policy[] = [], slow = false) {
   const clock = new VirtualClock();
+  let late = 0;
+  /** On a slow machine each look at the clock is later: what is done in slices is done in many. */
+  const slowClock: Clock = {
+    now: () => {
+      late += slow ? 0.9 : 0;
+      return clock.now() + late;
+    },
+    wall: () => clock.wall(),
+    after: (name, delay, run) => clock.after(name, delay, run),
+  };
   const kept = new Map<string, Outcome>();
   let view: DnsView | undefined;
   let known = new Map<string, string>();
@@ -45,7 +56,7 @@ function scene(policies: readonly Policy[] = []) {
   const stats = { dropped: 0 };
   const gslb = new Gslb({
     ...{
-      clock,
+      clock: slowClock,
       log: recordingLog(),
       policies,
       topology: topologyOf(false),
@@ -177,7 +188,7 @@ describe('what is kept', () => {
     async ({ policies, number }) => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async steps => {
-          const { clock, gslb, ask, compare } = scene(policies);
+          const { clock, gslb, ask, compare } = scene(policies, number % 2 === 0);
           for (const one of MANAGERS)
             gslb.take(
               heard(
@@ -193,7 +204,7 @@ describe('what is kept', () => {
             else if (one.do === 'topology') gslb.configure(policies, topologyOf(one.moved));
             else gslb.override(overridesTo(one.to));
           }
-          await clock.advance(20);
+          await clock.advance(100);
           compare();
           gslb.close();
         }),

@@ -1,7 +1,7 @@
 /** GSLBs and managers as hosts of a virtual network: the role with its notices, its polls and its DNS, and managers that answer them. */
 import { loadConfig } from '../../../appliance/config/load.ts';
 import { createGslbRole, type GslbRole } from '../../../appliance/gslb-role.ts';
-import { verify } from '../../../appliance/host/keys.ts';
+import { hmac, verify } from '../../../appliance/host/keys.ts';
 import type { Signer } from '../../../appliance/host/ports.ts';
 import { createNotices } from '../../../appliance/notices/notices.ts';
 import type { Notices } from '../../../appliance/notices/options.ts';
@@ -82,9 +82,10 @@ export async function startGslb(
   const certificate = certificateOf(signer, 'gslb');
   const noted: Decision[] = [];
   const role = await createGslbRole({
-    host: { clock, random, log, net: host.net, verify, links: { list: () => [] } },
+    host: { clock, random, log, net: host.net, verify, hmac, links: { list: () => [] } },
     config: { ...config, gslb: config.gslb! },
     ...{ topology: JSON.stringify(topology), signer, mission: { trust: trust(), certificate } },
+    transferKeys: [],
     note: decision => void noted.push(decision),
   });
   const notices = await createNotices({
