@@ -4,21 +4,27 @@
 import { type Address, familyOf } from '../sdk/wire/address.ts';
 import type { Query } from '../sdk/wire/answer.ts';
 import type { ManagerId, Offer } from '../sdk/wire/model.ts';
-import type { Config, GslbConfig } from './config/config.ts';
+import type { GslbConfig } from './config/config.ts';
 import { serialStore } from './dns/serial.ts';
 import { type DnsServer, startDns } from './dns/server.ts';
 import type { TsigKey } from './dns/tsig.ts';
-import type { View as DnsView, Zone } from './dns/view.ts';
+import type { View as DnsView } from './dns/view.ts';
 import type { StartWorker } from './dns/workers.ts';
-import type { Fixed } from './gslb/fixed.ts';
 import { Gslb } from './gslb/gslb.ts';
 import { managersFor } from './gslb/managers.ts';
 import { type Overrides, overridesDocument, readOverrides, withOverride } from './gslb/overrides.ts';
-import type { Policy } from './gslb/policy.ts';
 import { Poller } from './gslb/poller.ts';
 import { decisionRows, explainRows, linkRows, overrideRows, rttRows, siteRows } from './gslb/rows.ts';
-import { emptyTopology, readTopology, type Topology } from './gslb/topology.ts';
 import { DEFAULT_LIMITS } from './gslb/view.ts';
+import {
+  dnsSettings,
+  fixedOf,
+  type GslbHostConfig,
+  ownAddresses,
+  policiesOf,
+  topologyOf,
+  zonesOf,
+} from './gslb-settings.ts';
 import type {
   Clock,
   DatagramSocket,
@@ -53,7 +59,7 @@ export interface GslbRoleOptions {
     /** How threads that answer DNS are started; absent: this one answers. */
     readonly dnsWorkers?: (options: DnsSettings) => StartWorker;
   };
-  readonly config: Config & { readonly gslb: GslbConfig };
+  readonly config: GslbHostConfig;
   /** Text of the topology's file. */
   readonly topology: string | undefined;
   /** Where there are any, transfers of zones have to be signed with one. */
@@ -244,76 +250,3 @@ export async function createGslbRole(options: GslbRoleOptions): Promise<GslbRole
 const NOBODY: Trust = {
   judge: () => ({ fault: { code: 'no-member', sentence: 'there are no certificates here' } }),
 };
-
-function topologyOf(text: string | undefined): Topology {
-  if (text === undefined) return emptyTopology;
-  const read = readTopology(text);
-  if ('topology' in read) return read.topology;
-  throw new Error(
-    `the topology: ${read.faults.map(({ path, sentence }) => `${path}: ${sentence}`).join('; ')}`,
-  );
-}
-
-const policiesOf = ({ policies }: GslbConfig): readonly Policy[] =>
-  policies.map(({ policy, ...rest }) => ({ ...rest, kind: policy }));
-
-/**
- * The zones; one without name servers of its own has `ns1`. The mailbox is RFC 2142's for who runs a network, and the shortest there is: SOA
- * is in every answer that says no, and that has to stay below twice its query (dns/reply.ts).
- */
-const zonesOf = ({ zones, nameServers }: GslbConfig): readonly Zone[] =>
-  zones.map(apex => {
-    const named = Object.keys(nameServers);
-    return {
-      ...{ apex, nameServers: named.length > 0 ? named : [`ns1.${apex}`], mailbox: `noc.${apex}` },
-      ...{ refresh: 60, retry: 10, expire: 3600, minimum: 2, ttl: 300 },
-    };
-  });
-
-/** What is configured of names in the zones; others are not answered. */
-function fixedOf(config: GslbRoleOptions['config'], links: Pick<Links, 'list'>): Fixed {
-  const { nameServers, aliases, texts, zones } = config.gslb;
-  const own =
-    Object.keys(nameServers).length > 0
-      ? {}
-      : Object.fromEntries(zones.map(apex => [`ns1.${apex}`, addressesOf(config, links)]));
-  const within = <T>(names: Readonly<Record<string, T>>): ReadonlyMap<string, T> =>
-    new Map(
-      Object.entries(names).filter(([name]) =>
-        zones.some(apex => name === apex || name.endsWith(`.${apex}`)),
-      ),
-    );
-  return { addresses: within({ ...own, ...nameServers }), aliases: within(aliases), texts: within(texts) };
-}
-
-const dnsSettings = ({ name, gslb }: GslbRoleOptions['config'], random: Random) => ({
-  addresses: gslb.addresses,
-  port: gslb.port,
-  limits: { rate: gslb.rate, slip: 2 },
-  secrets: [random.bytes(16)],
-  nsid: new TextEncoder().encode(name).subarray(0, 64),
-  amplification: 2,
-});
-
-/** Where this name server is reached, when nobody has said so. */
-function addressesOf(
-  { gslb, notices }: GslbRoleOptions['config'],
-  links: Pick<Links, 'list'>,
-): readonly Address[] {
-  const bound = gslb.addresses.filter(one => one !== ANY[4] && one !== ANY[6]);
-  const found = links
-    .list()
-    .filter(({ name }) => name !== 'lo')
-    .flatMap(({ addresses }) => addresses.map(({ address }) => address));
-  const all = bound.length > 0 ? bound : notices.addresses.length > 0 ? notices.addresses : found;
-  return all.filter(one => !/^(fe[89ab]|169\.254\.|127\.|::1$)/.test(one)).slice(0, MOST_ADDRESSES);
-}
-
-/** Of a name server whose addresses nobody has said. */
-const MOST_ADDRESSES = 4;
-
-/** Where the manager of this process is, for the topology. */
-const ownAddresses = ({ notices, listen }: Config): readonly Address[] =>
-  notices.addresses.length > 0
-    ? notices.addresses
-    : listen.map(({ address }) => address).filter(address => address !== '0.0.0.0' && address !== '::');

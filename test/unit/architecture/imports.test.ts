@@ -55,7 +55,7 @@ const MAY: Record<string, readonly string[]> = {
 
 /** The composition root and the entry points may import anything: that is what they are for. */
 const ROOTS =
-  /^appliance\/(cli|main|loop|rules|drivers|mission|cell|manager-host|telemetry|scouts|gslb-role)\.ts$|^appliance\/commands\//;
+  /^appliance\/(cli|main|loop|rules|drivers|mission|cell|manager-host|telemetry|scouts|gslb-role|gslb-settings)\.ts$|^appliance\/commands\//;
 
 const files = ['sdk', 'appliance']
   .flatMap(top =>
