@@ -17,6 +17,7 @@ import type { Report } from './scenario/report.ts';
 import { scenarios } from './scenarios/index.ts';
 import type { Topology } from './topology/model.ts';
 import { parseTopology } from './topology/parse.ts';
+import { Wan } from './wan/wan.ts';
 
 type Command = (words: readonly string[], options: Options, signal: AbortSignal) => Promise<number>;
 
@@ -41,6 +42,7 @@ ${Object.entries(scenarios)
   --json FILE           what the scenario measured
   --servers N           of roam-storm: how many servers
   --seconds N           of roam-storm: how long they roam
+  --wan                 of up: the core's links get the delays and rates that the file gives them
   --inspect             leave a failed run as it is until Ctrl-C`;
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -56,7 +58,8 @@ export const commands: Readonly<Record<string, Command>> = {
     const topology = readTopology(options);
     const id = options.lab ?? topology.name;
     await ensurePki(ROOT, topology);
-    await Lab.up(topology, { id, root: ROOT, stays: true, signal });
+    const lab = await Lab.up(topology, { id, root: ROOT, stays: true, signal });
+    if (options.wan) console.log(`${await Wan.leave(lab)} links have the delay and rate of the file`);
     const words = options.lab === undefined ? '' : ` --lab ${id}`;
     console.log(`${topology.nodes.size} nodes are up, and servers register within seconds. Look around, and take it down when done:
   npm run lab -- exec${words} ${[...topology.nodes.keys()][0]} ip route

@@ -14,6 +14,8 @@ export interface Options {
   readonly scale: Scale;
   /** After a failed step, leave everything as it is until Ctrl-C. */
   readonly inspect: boolean;
+  /** Of `up`: the links that have a shape get it. */
+  readonly wan: boolean;
   readonly help: boolean;
 }
 
@@ -29,6 +31,7 @@ const KNOWN = {
   servers: { type: 'string' },
   seconds: { type: 'string' },
   inspect: { type: 'boolean', default: false },
+  wan: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -45,7 +48,7 @@ export function readOptions(args: readonly string[]): {
   try {
     const { values, positionals } = parseArgs({ args: [...ours], options: KNOWN, allowPositionals: true });
     const [command = 'story', ...words] = positionals;
-    const { lab, file, json, svg, dot, inspect, help } = values;
+    const { lab, file, json, svg, dot, inspect, wan, help } = values;
     const [servers, seconds] = [countOf(values, 'servers'), countOf(values, 'seconds')];
     const scale = { ...(servers && { servers }), ...(seconds && { seconds }) };
     if (lab !== undefined && !LAB_NAME.test(lab))
@@ -53,7 +56,7 @@ export function readOptions(args: readonly string[]): {
     return {
       command,
       words: [...words, ...theirs],
-      options: { lab, file, json, svg, dot, scale, inspect, help },
+      options: { lab, file, json, svg, dot, scale, inspect, wan, help },
     };
   } catch (error) {
     // Node's advice behind the first sentence is of no use behind `npm run lab --`.

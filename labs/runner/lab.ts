@@ -104,11 +104,26 @@ export class Lab {
     return [...this.#nodes.values()];
   }
 
-  /** Starts a program on the host that is a part of the lab, and ends with it. */
+  /** Starts a program on the host that is a part of the lab, and ends with it, or with this process. */
   beside(command: readonly string[]): Running {
-    return new Running(['setpriv', '--pdeathsig', 'KILL', '--', ...command], {
-      env: { ...process.env, [MARK]: this.id } as Record<string, string>,
+    return new Running(['setpriv', '--pdeathsig', 'KILL', '--', ...command], { env: this.#marked });
+  }
+
+  /** The same for a lab that stays. Gives the file that its output goes to. */
+  async leave(name: string, command: readonly string[]): Promise<string> {
+    const path = join(directory(this.id), `${name}.log`);
+    const log = openSync(path, 'a');
+    const child = spawn('setsid', ['--fork', ...command], { env: this.#marked, stdio: ['ignore', log, log] });
+    closeSync(log);
+    await new Promise<void>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', () => resolve());
     });
+    return path;
+  }
+
+  get #marked(): Record<string, string> {
+    return { ...process.env, [MARK]: this.id } as Record<string, string>;
   }
 
   down(): Promise<void> {

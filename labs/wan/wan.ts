@@ -1,8 +1,10 @@
 /** Makes links of a running lab what the file says that they are: lines with a delay and a rate. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../root.ts';
 import type { Lab } from '../runner/lab.ts';
 import type { Running } from '../runner/process.ts';
+import { poll } from '../scenario/poll.ts';
 import type { Link } from '../topology/model.ts';
 import { unhook } from './hook.ts';
 import type { Line } from './line.ts';
@@ -20,17 +22,23 @@ export class Wan {
 
   /** From now on every link of the file that has a shape has it. One program carries all of them, and ends with the lab. */
   static async start(lab: Lab): Promise<Wan> {
-    const links = lab.topology.links.filter(({ shape }) => shape !== undefined);
-    const lines = links.map(
-      ({ a, b, shape }): Line => ({
-        ends: [a, b].map(end => ({ pid: lab.node(end.node).pid, interface: end.interface })),
-        shape: shape!,
-      }),
-    );
-    const program = lab.beside([process.execPath, join(ROOT, 'dist/lab-line.mjs'), JSON.stringify(lines)]);
+    const links = shaped(lab);
+    const program = lab.beside(programFor(lab, links));
     const wan = new Wan(lab, links, program);
     if ((await program.line()) !== 'ready') throw new Error(`the lines could not be made: ${program.stderr}`);
     return wan;
+  }
+
+  /** The same in a lab that stays, until it is taken down. Gives how many links are lines now. */
+  static async leave(lab: Lab): Promise<number> {
+    const links = shaped(lab);
+    const log = await lab.leave('lines', programFor(lab, links));
+    await poll('the lines are ready', () => {
+      const said = readFileSync(log, 'utf8');
+      if (said !== '' && !said.startsWith('ready')) throw new Error(said);
+      return said !== '';
+    });
+    return links.length;
   }
 
   get links(): readonly Link[] {
@@ -51,4 +59,16 @@ export class Wan {
     );
     await this.#program.stop('SIGKILL');
   }
+}
+
+const shaped = (lab: Lab): readonly Link[] => lab.topology.links.filter(({ shape }) => shape !== undefined);
+
+function programFor(lab: Lab, links: readonly Link[]): string[] {
+  const lines = links.map(
+    ({ a, b, shape }): Line => ({
+      ends: [a, b].map(end => ({ pid: lab.node(end.node).pid, interface: end.interface })),
+      shape: shape!,
+    }),
+  );
+  return [process.execPath, join(ROOT, 'dist/lab-line.mjs'), JSON.stringify(lines)];
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Lab, processesOf } from '../../labs/runner/lab.ts';
+import { run } from '../../labs/runner/process.ts';
 import { poll } from '../../labs/scenario/poll.ts';
 import { cut, mend } from '../../labs/scenarios/cut.ts';
 import { parseTopology } from '../../labs/topology/parse.ts';
@@ -105,6 +106,23 @@ test('when it stops the link is a plain one, and nothing is left of it', async (
     expect(await lab.node(name).must(['nft', 'list', 'ruleset'])).toBe('');
     expect(await lab.node(name).must(['ip', '-brief', 'link'])).not.toContain('wan-');
   }
+});
+
+test('a lab that stays has its lines until it is taken down', async () => {
+  const stays = `${id}-stays`;
+  const command = (...words: string[]) =>
+    run([process.execPath, join(ROOT, 'dist/lab.mjs'), ...words, '--lab', stays, '--file', file]);
+  try {
+    const up = await command('up', '--wan');
+    expect(up).toMatchObject({ status: 0, stderr: '' });
+    expect(up.stdout).toMatch(/^1 links have the delay/);
+    const far = Lab.open(stays, path => parseTopology(path, readFileSync(path, 'utf8'))).node('far');
+    const { stdout } = await far.exec(['ping', '-c', '3', '-i', '0.05', '192.0.2.1']);
+    expect(Number(/mdev = ([\d.]+)/.exec(stdout)?.[1])).toBeGreaterThanOrEqual(2 * DELAY);
+  } finally {
+    await command('down');
+  }
+  expect(processesOf(stays)).toEqual([]);
 });
 
 test('a lab that is taken down takes its lines with it', async () => {

@@ -44,6 +44,11 @@ describe('the words behind npm run lab --', () => {
       expect(() => readOptions(['run', 'roam-storm', `--seconds=${size}`])).toThrow(UsageError);
   });
 
+  test('a lab that stays may have the lines of its file', () => {
+    expect(readOptions(['up', '--wan']).options.wan).toBe(true);
+    expect(readOptions(['up']).options.wan).toBe(false);
+  });
+
   test('an unknown option is refused', () => {
     expect(() => readOptions(['up', '--colour'])).toThrow(UsageError);
   });
