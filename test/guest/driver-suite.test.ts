@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { applies } from '../driver-suite/rig.ts';
 import { ipvs, nftables } from '../driver-suite/subjects.ts';
 import { BEHAVIOURS, LAST } from '../driver-suite/suite.ts';
-import { type GuestProgram, startGuestProgram } from '../support/guest-program.ts';
+import type { GuestProgram } from '../support/guest-program.ts';
+import { startGuestProgram } from '../support/guest-source.ts';
 
 let guest: GuestProgram;
 beforeAll(async () => {

@@ -118,8 +118,8 @@ export class Daemon {
     writeFileSync(this.file, JSON.stringify(this.config, null, 2));
   }
 
-  /** Starts it and waits until it says that it is ready; gives its pid. */
-  async start(): Promise<number> {
+  /** Starts it and waits until it says that it is ready, for `limit` ms; gives its pid. */
+  async start(limit = 15_000): Promise<number> {
     const [program = '', ...words] = [
       ...this.before,
       process.execPath,
@@ -136,7 +136,7 @@ export class Daemon {
     });
     await poll(
       () => over !== undefined || started.stderr().includes('>ready '),
-      15_000,
+      limit,
       'the manager is ready',
     );
     if (over !== undefined) throw new Error(`the manager ended with ${over}: ${started.stderr()}`);

@@ -1,15 +1,10 @@
 /** A guest with this host's files that runs one program of the tests, and answers what it is asked. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { join } from 'node:path';
 import { Guest } from './guest.ts';
 import { GuestChannel } from './guest-channel.ts';
 import { hostSystem } from './guest-system.ts';
-
-const root = resolve(import.meta.dirname, '../..');
-/** Below the repository, so that the program finds its packages. */
-const PROGRAMS = join(root, 'node_modules/.cache/bivouac-guest-programs');
 
 /** ms; a machine with much else to do takes long to boot an emulated one. */
 const BOOT = 240_000;
@@ -22,26 +17,18 @@ export interface GuestProgram {
   stop(): Promise<void>;
 }
 
-/** Boots a guest and waits until its program, a source file of the repository, answers. */
-export async function startGuestProgram(source: string): Promise<GuestProgram> {
-  mkdirSync(PROGRAMS, { recursive: true });
-  const program = join(PROGRAMS, `${basename(source, '.ts')}-${process.pid}.mjs`);
-  const options = { bundle: true, platform: 'node', format: 'esm', target: 'node20' } as const;
-  await build({
-    ...options,
-    entryPoints: [join(root, source)],
-    outfile: program,
-    packages: 'external',
-    logLevel: 'silent',
-    sourcemap: 'inline',
-  });
+/** Boots a guest that runs a bundle, and waits until it answers. `onStop`: when it has ended. */
+export async function bootGuestProgram(
+  program: string,
+  onStop: () => void = () => {},
+): Promise<GuestProgram> {
   const directory = mkdtempSync(join(tmpdir(), 'bivouac-guest-'));
   const channelPath = join(directory, 'channel');
   const guest = new Guest({ ...hostSystem(directory, program), channel: channelPath });
   const dispose = async (): Promise<void> => {
     await guest.kill();
     rmSync(directory, { recursive: true, force: true });
-    rmSync(program, { force: true });
+    onStop();
   };
   let channel: GuestChannel;
   const ask: GuestProgram['ask'] = async (name, args, timeout = 120_000) => {

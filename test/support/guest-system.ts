@@ -5,13 +5,13 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type CpioFile, cpio } from './cpio.ts';
 import type { GuestOptions } from './guest.ts';
+import { ROOT } from './root.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 /** As tools/guest-kernel.mjs makes it. */
-const KERNEL = join(root, 'node_modules/.cache/bivouac-guest-kernel');
+const KERNEL = join(ROOT, 'node_modules/.cache/bivouac-guest-kernel');
 
 /** Without these there is no root: they must be in the first file system. */
 const FIRST = ['virtio_pci', 'virtio_console', 'virtio-rng', '9pnet_virtio', '9p', 'overlay'];
