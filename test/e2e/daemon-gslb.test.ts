@@ -7,7 +7,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Daemon, DaemonCell, PROGRAM, Server } from '../support/daemon.ts';
 import { type Namespace, poll } from '../support/netns.ts';
 
@@ -127,13 +127,54 @@ test('each client is sent to its own site, and to the other one when that fails'
   await poll(async () => (await siteOf('10.77.0.5')) === 'cell-b', 15_000, 'b serves its own again');
 });
 
-test('who knows no anycast address asks the GSLB, and then the manager that it names', async () => {
-  const words = ['query', 'www.mission', '--via', '10.1.0.3', '--json'];
-  const { stdout, stderr } = await cell.host(31).run(process.execPath, [PROGRAM, ...words]);
-  expect(stderr).toBe('');
-  const answer = JSON.parse(stdout) as { from: string; servers: { address: string }[] };
-  expect(['10.1.0.1', '10.1.0.2', 'fd01::1']).toContain(answer.from);
-  expect(answer.servers.length).toBe(1);
+describe('anycast ARP by a GSLB', () => {
+  interface Found {
+    readonly from: string;
+    readonly servers: readonly { readonly address: string }[];
+  }
+  let client: Namespace;
+  beforeAll(() => {
+    client = cell.host(31);
+  });
+  const query = async (...words: readonly string[]) =>
+    client.run(process.execPath, [PROGRAM, 'query', ...words, '--json']);
+  const found = async (...words: readonly string[]): Promise<Found> => {
+    const { stdout, stderr } = await query(...words);
+    expect(stderr).toBe('');
+    return JSON.parse(stdout) as Found;
+  };
+  const managers = ['10.1.0.1', '10.1.0.2', 'fd01::1'];
+
+  test('who knows no anycast address asks it by name, and then the manager that it names', async () => {
+    const answer = await found('www.mission', '--via', '10.1.0.3');
+    expect(managers).toContain(answer.from);
+    expect(answer.servers.length).toBe(1);
+  });
+
+  test('who knows but what it wants to do asks it by application', async () => {
+    const answer = await found('--protocol', 'http', '--via', '10.1.0.3');
+    expect(managers).toContain(answer.from);
+    expect(['10.1.0.11', '10.1.0.12']).toContain(answer.servers[0]?.address);
+    expect((await query('--protocol', 'h323', '--via', '10.1.0.3')).status).toBe(1);
+  });
+
+  test('who knows the anycast address asks that, or the GSLB for who has it now', async () => {
+    const [vip = ''] = JSON.parse(await dig('www.mission')) as string[];
+    const [row] = (await gslb.show('decisions')).filter(({ shares }) => String(shares).includes(vip));
+    expect(row).toBeDefined();
+    const answer = await found(vip, '--via', '10.1.0.3');
+    expect(managers).toContain(answer.from);
+    if (vip.startsWith('10.255.0.')) expect((await found(vip)).servers).toEqual(answer.servers);
+  });
+
+  test('signed, by the keys of the GSLB and of the managers; without the GSLB’s it is not believed', async () => {
+    const all = join(cell.directory, 'keys.pem');
+    const pem = (name: string): string => readFileSync(`${mission}/${name}.pem`, 'utf8');
+    writeFileSync(all, ['manager', 'other', 'gslb'].map(pem).join(''));
+    const asked = ['www.mission', '--via', '10.1.0.3', '--signed', '--timeout', '300', '--retries', '1'];
+    expect((await found(...asked, '--key', all)).servers.length).toBe(1);
+    expect((await query(...asked, '--key', `${mission}/manager.pem`)).status).toBe(3);
+  });
 });
 
 test('a command overrides what policies say, outlives a restart, and is taken back; why is in the events', async () => {
