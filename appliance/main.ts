@@ -79,6 +79,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
   const persistence = createPersistence(host.store, clock, log, emptyState());
   const mission = createMission({
     ...{ host, config, credentials: secrets, signer: own },
+    onProblems: problems => watch.note('notices', problems),
     emit(event) {
       loop.dispatch(event);
       cell.heard(event);

@@ -68,6 +68,8 @@ export function createMission(options: {
   readonly credentials: Credentials;
   readonly signer: Signer;
   readonly emit: (event: Heard) => void;
+  /** What is wrong with how the others are told, in sentences. */
+  readonly onProblems?: (sentences: readonly string[]) => void;
 }): Mission {
   const { host, config, emit } = options;
   const { clock, log } = host;
@@ -102,6 +104,7 @@ export function createMission(options: {
         tls: true,
       }),
       emit,
+      onProblems: options.onProblems,
     });
     if (wanted !== undefined) notices.announce(wanted);
   };

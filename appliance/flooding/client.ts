@@ -22,6 +22,8 @@ const FIRST_RETRY: Millis = 250;
 const LAST_RETRY: Millis = 10_000;
 /** Requests that ospfd has not answered: more, and it hangs. */
 const MOST_OPEN = 16_384;
+/** At a start OSPF is still being set up: that is no problem yet. */
+const TRIES = 4;
 const HERE = address('127.0.0.1');
 
 export interface ApiClientOptions {
@@ -38,6 +40,8 @@ export interface ApiClientOptions {
   /** Connected, registered, and told of what there is. */
   readonly onUp: () => void;
   readonly onDown: () => void;
+  /** What keeps it down, once that has lasted for some tries; undefined = nothing any more. */
+  readonly onProblem: (problem: string | undefined) => void;
   /** An LSA, or which routers can be reached. */
   readonly onMessage: (message: ApiMessage) => void;
 }
@@ -108,6 +112,7 @@ export class ApiClient {
       this.problem = undefined;
       this.failures = 0;
       log('info', 'ospf-api-ready', { opaqueType });
+      this.options.onProblem(undefined);
       this.options.onUp();
     } catch (error) {
       this.again((error as Error).message);
@@ -144,6 +149,7 @@ export class ApiClient {
         sentence: `notices do not go by OSPF: ${reason}`,
       });
     this.problem = reason;
+    if (this.failures >= TRIES) this.options.onProblem(`notices do not go by OSPF: ${reason}`);
     this.retry?.cancel();
     const delay = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(this.failures++, 16));
     this.retry = this.options.clock.after('ospf-api', delay, () => void this.attempt());

@@ -34,6 +34,8 @@ export interface FloodOptions {
   /** ospfd floods what is put from now on; what was put before is gone. */
   readonly onUp: () => void;
   readonly onDown: () => void;
+  /** What keeps it from being up, for long; undefined = nothing any more. */
+  readonly onProblem?: ((problem: string | undefined) => void) | undefined;
   /** Who speaks in a message; undefined: it is none that is to be kept. */
   readonly onMessage: (data: Uint8Array, router: Address) => string | undefined;
   /** OSPF has lost the way to a speaker's router, or found it again. */
@@ -64,6 +66,7 @@ export class Flood {
         this.database.clear();
         options.onDown();
       },
+      onProblem: problem => options.onProblem?.(problem),
       onMessage: message => {
         if (message.type === 'reachable') this.reach(message);
         else if (message.type === 'update' || message.type === 'gone') this.hear(message);

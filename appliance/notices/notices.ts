@@ -81,6 +81,7 @@ export async function createNotices(options: NoticesOptions): Promise<Notices> {
       count: name => counters.add(name),
       onUp: () => halves?.notifier.publication?.up(),
       onDown: () => halves?.notifier.publication?.down(),
+      onProblem: problem => options.onProblems?.(problem === undefined ? [] : [problem]),
       onMessage(data, router) {
         try {
           const kept = keptOf({ data, router });

@@ -43,6 +43,8 @@ export interface NoticesOptions {
   readonly config: NoticesConfig;
   readonly self: () => Self;
   readonly emit: (event: Heard) => void;
+  /** What is wrong with a carrier, in sentences; none = nothing any more. */
+  readonly onProblems?: ((sentences: readonly string[]) => void) | undefined;
 }
 
 /** A peer as an operator sees it. */

@@ -161,6 +161,10 @@ test('where ospfd has no API the log says how to give it one', async () => {
   const said = world.log.of('ospf-api-unreachable');
   expect(said).toHaveLength(1);
   expect(said[0]!.fields['sentence']).toContain('start ospfd with -a');
+  expect(a.manager.problems).toEqual([[said[0]!.fields['sentence']]]);
+  await a.router.start();
+  await world.clock.advance(20_000);
+  expect(a.manager.problems.at(-1)).toEqual([]);
 });
 
 test('more changes than OSPF is to carry are left to the next image', async () => {

@@ -85,6 +85,8 @@ export class Manager {
   /** VIP|server → epoch, by manager, as a registry would keep it. */
   readonly known = new Map<ManagerId, Map<string, number>>();
   readonly silent = new Set<ManagerId>();
+  /** What was said to be wrong, each time that it was another. */
+  readonly problems: (readonly string[])[] = [];
   boot: number;
   notices!: Notices;
   private wanted: Announced = announced([]);
@@ -118,6 +120,9 @@ export class Manager {
         tls: true,
       }),
       emit: event => this.take(event),
+      onProblems: sentences => {
+        if (JSON.stringify(sentences) !== JSON.stringify(this.problems.at(-1))) this.problems.push(sentences);
+      },
     });
     this.notices.announce(this.wanted);
     return this;
