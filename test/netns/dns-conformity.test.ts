@@ -163,7 +163,7 @@ describe('by dig', () => {
 /** dig and kdig are not of one make: what one overlooks in a message the other may not. */
 test.each([
   ['+edns +nsid +cookie +subnet=10.1.0.0/16', 'www.cell A', [/CLIENT-SUBNET: 10\.1\.0\.0\/16\/16/]],
-  ['+edns +subnet=fd01:2:3::/48', 'www.cell A', [/CLIENT-SUBNET: fd01:2:3::\/48\/0/]],
+  ['+edns +subnet=fd01:2:3::/48', 'www.cell A', [/CLIENT-SUBNET: fd01:2:3::\/48\/31/]],
   ['+noedns', 'x.cell A', [/status: NXDOMAIN/]],
   ['+edns +dnssec', '_sip._udp.cell SRV', [/SRV\s+0 10 5060 www\.cell\./]],
   ['+tcp +keepopen +padding=64', 'cell NS', [/NS\s+ns1\.cell\./]],

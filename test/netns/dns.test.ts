@@ -28,6 +28,11 @@ describe('dig', () => {
     expect(await short('+subnet=10.1.7.0/24', 'www.cell')).toEqual(['10.0.0.1']);
     expect(await dig('+subnet=10.1.7.0/24', 'www.cell')).toContain('CLIENT-SUBNET: 10.1.7.0/24/16');
     expect(await short('+subnet=10.2.7.0/24', 'www.cell')).toEqual(['10.0.0.1', '10.0.0.2']);
+    for (const at of ['@10.9.0.1', '@fd09::1']) {
+      expect(await short(at, '+subnet=fd01:0:7::/48', 'www.cell')).toEqual(['10.0.0.1']);
+      expect(await dig(at, '+subnet=fd01:0:7::/48', 'www.cell')).toContain('CLIENT-SUBNET: fd01:0:7::/48/32');
+      expect(await short(at, '+subnet=fd02:0:7::/48', 'www.cell')).toEqual(['10.0.0.1', '10.0.0.2']);
+    }
   });
 
   test.each([

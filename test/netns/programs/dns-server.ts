@@ -1,6 +1,6 @@
 /**
  * The DNS server as a program: node dns-server.mjs WORKERS TRANSFERS NOTIFY KEY (name:base64), all addresses, port 53. A line `NAME ADDRESS…` on its input is
- * what it answers from then on (with places: 10.1.0.0/16 gets the first address alone); it says `ready`, then `serial N` for each
+ * what it answers from then on (with places: 10.1.0.0/16 and fd01::/32 get the first address alone); it says `ready`, then `serial N` for each
  * line, and `counts {…}` for a line `counts`. `fail` makes it throw, `crash` the
  * worker that was started last.
  */
@@ -44,7 +44,7 @@ function view(): View {
       },
     ],
     names: types,
-    topology: [{ prefix: parsePrefix('10.1.0.0/16')!, place: 'near' }],
+    topology: ['10.1.0.0/16', 'fd01::/32'].map(prefix => ({ prefix: parsePrefix(prefix)!, place: 'near' })),
     answersFor({ name, type }, place) {
       const list = known.get(name) ?? [];
       const own = list.filter(one => one.includes(':') === (type === 'AAAA'));
