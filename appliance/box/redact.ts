@@ -9,6 +9,7 @@ export const REDACTED = '[taken out]';
 /** Shorter values are in too many words by chance; nobody should have them as secrets either. */
 const SHORTEST = 4;
 
+/** None of them takes more than a time in proportion to the text, whatever stands in it. */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   // PEM (RFC 7468), also where its end is cut off, or its lines are written as \n.
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, REDACTED],
@@ -18,14 +19,14 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
     /(\b(?:password|passphrase|authentication-key|key-string|pre-shared-key)(?: [0-9])? )\S+/g,
     `$1${REDACTED}`,
   ],
-  [/(\bipv6 ospf6 authentication .*\bkey )\S+/g, `$1${REDACTED}`],
+  [/(\bipv6 ospf6 authentication .{0,200}\bkey )\S+/g, `$1${REDACTED}`],
   // JSON: "password": "X"; a key's path is no secret, but who knows what somebody put there.
   [
-    /("[\w.-]*(?:password|passwd|secret|token|cookie|private)[\w.-]*"\s*:\s*)"(?:[^"\\]|\\.)*"/gi,
+    /((?:password|passwd|secret|token|cookie|private)[\w.-]{0,64}"\s*:\s*)"(?:[^"\\]|\\.)*"/gi,
     `$1"${REDACTED}"`,
   ],
   // key=value, as logs and sysctl have it: net.ipv4.tcp_fastopen_key = X, stable_secret = X.
-  [/(\b[\w.-]*(?:password|passwd|secret|token|cookie|psk|_key)\s*[=:]\s*)(?!")\S+/gi, `$1${REDACTED}`],
+  [/((?:password|passwd|secret|token|cookie|psk|_key)\s*[=:]\s*)(?!")\S+/gi, `$1${REDACTED}`],
   [/(\b(?:authorization|cookie|set-cookie):[ \t]*).+/gi, `$1${REDACTED}`],
   // Password hashes (crypt(5)).
   [/\$(?:y|7|6|5|2[aby]|1|gy)\$[./A-Za-z0-9$,=-]{8,}/g, REDACTED],

@@ -79,6 +79,20 @@ test.each([
   expect(redactor([])(`before\n${planted}\nafter`)).not.toContain(secretOf(planted));
 });
 
+test.each([
+  'a.',
+  '"a',
+  '"password":"',
+  'secret = ',
+  '-----BEGIN PRIVATE KEY-----',
+  ' ',
+  'ipv6 ospf6 authentication ',
+])('a megabyte of %j does not keep it busy', piece => {
+  const began = performance.now();
+  redactor([V])(piece.repeat(1_000_000 / piece.length));
+  expect(performance.now() - began).toBeLessThan(10_000);
+});
+
 test('what is no secret stays', () => {
   const text = 'server web1 at 10.1.0.11: up, reason check tcp/80 passed\n"key": "cell-a.key"\n';
   expect(redactor([V])(text)).toBe(text);

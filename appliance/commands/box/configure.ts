@@ -101,7 +101,6 @@ export async function configure(
   // `wan` and `lan` may be what is wrong with it: both one port, say. Then the one before was not better.
   const config: Config = 'config' in loaded ? loaded.config : chosen.config;
   const box = { links: {}, ...chosen.config.box, ssh: { from: chosen.config.box?.ssh.from ?? [], keys } };
-  effect.firewall(renderFirewall({ ...config, box }));
   effect.hostname(config.name);
   const changed = new Set<'network' | 'manager'>();
   if (
@@ -119,11 +118,18 @@ export async function configure(
   keep(paths, chosen);
   const own = nics.find(({ name }) => name === ports.wan);
   if (ports.sure && own !== undefined) files.write(join(paths.state, WAN), `${own.mac}\n`);
+  const faults = refused.flatMap(refusal => refusal.faults);
+  try {
+    effect.firewall(renderFirewall({ ...config, box }));
+  } catch (error) {
+    // What stood before stands: closed, at the first time.
+    faults.push(`firewall: ${(error as Error).message}`);
+  }
   const report: Report = {
     name: config.name,
     place: chosen.place,
     path: chosen.path,
-    refused: refused.flatMap(({ faults }) => faults),
+    refused: faults,
     tls: config.tls !== undefined,
     ports,
     link,

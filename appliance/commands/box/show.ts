@@ -1,7 +1,7 @@
 /**
  * What the box's console and `bivouac box status` show, gathered from the running box.
  */
-import { closeSync, existsSync, openSync, readdirSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { bootOrder, type Entry, readEntry } from '../../box/entries.ts';
@@ -68,13 +68,19 @@ export async function drawScreen(paths: Paths): Promise<string> {
     ports: report === undefined ? [] : portsOf(report, paths),
     manager: await managerNow(),
     trial: entriesOf(paths).find(({ slot, left }) => slot === box?.slot && left !== undefined)?.left,
-    state: textOf(STATE_NOTE)?.trim() || undefined,
+    state: textOf(STATE_NOTE)?.trim() || withoutState(),
     hostKey: hostKey === undefined ? undefined : fingerprint(hostKey),
   };
   const text = renderScreen(sight);
   writeFileSync(join(paths.run, 'screen'), text, { mode: 0o644 });
   return text;
 }
+
+/** Nothing is mounted where the state should be. */
+const withoutState = (): string | undefined =>
+  existsSync('/state') && statSync('/state').dev === statSync('/').dev
+    ? 'NO STATE: there is no state partition; nothing will be remembered after a restart'
+    : undefined;
 
 function portsOf({ ports, link }: Report, { nics }: Paths): ScreenPort[] {
   const all = networkInterfaces();
