@@ -176,6 +176,15 @@ zone:
   }),
 };
 
+/** BIND as a resolver that asks our server for what is in `cell`. */
+export const bindResolver = (directory: string): StockServer => ({
+  command: 'named',
+  args: ['-g', '-n', '1', '-c'],
+  file: `${BIND(directory).replace('recursion no;', 'recursion yes;').replace('transfer-source 10.9.0.2;', 'query-source 10.9.0.2;')}
+zone "cell" { type static-stub; server-addresses { 10.9.0.1; }; };
+`,
+});
+
 /** knot with a zone of its own, `cell`, in which is what our server has: for comparison. */
 export const knotPrimary = (directory: string): StockServer => ({
   command: 'knotd',
