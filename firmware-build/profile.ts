@@ -51,7 +51,7 @@ export interface Profile {
 
 type Base = Pick<Profile, 'suite' | 'sources' | 'packages' | 'remove'> &
   Pick<KernelChoice, 'keep' | 'drop' | 'initramfs'>;
-type Raw = Omit<Profile, 'name' | 'suite' | 'sources'>;
+type Raw = Omit<Profile, 'name' | 'suite'>;
 
 const formats = {
   package: {
@@ -100,6 +100,7 @@ export function parseProfile(name: string, text: string, baseText: string): Prof
     name,
     ...common,
     ...raw,
+    sources: [...common.sources, ...(raw.sources ?? [])],
     packages: [...common.packages, ...raw.packages].sort(),
     remove: [...common.remove, ...(raw.remove ?? [])],
     kernel: raw.kernel && {

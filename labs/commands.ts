@@ -43,6 +43,7 @@ ${Object.entries(scenarios)
   --servers N           of roam-storm: how many servers
   --seconds N           of roam-storm: how long they roam
   --wan                 of up: the core's links get the delays and rates that the file gives them
+  --docker              nodes are containers of bivouac:latest (firmware-build/README.md), as containerlab's are
   --inspect             leave a failed run as it is until Ctrl-C`;
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -58,7 +59,7 @@ export const commands: Readonly<Record<string, Command>> = {
     const topology = readTopology(options);
     const id = options.lab ?? topology.name;
     await ensurePki(ROOT, topology);
-    const lab = await Lab.up(topology, { id, root: ROOT, stays: true, signal });
+    const lab = await Lab.up(topology, { id, root: ROOT, stays: true, signal, containers: options.docker });
     if (options.wan) console.log(`${await Wan.leave(lab)} links have the delay and rate of the file`);
     const words = options.lab === undefined ? '' : ` --lab ${id}`;
     console.log(`${topology.nodes.size} nodes are up, and servers register within seconds. Look around, and take it down when done:
@@ -137,7 +138,7 @@ async function play(name: string, options: Options, signal: AbortSignal): Promis
   const start = performance.now();
   await ensurePki(ROOT, topology);
   const lab = await Lab.up(topology, {
-    ...{ id, root: ROOT, signal },
+    ...{ id, root: ROOT, signal, containers: options.docker },
     ...(scenario.hold ? { hold: scenario.hold } : {}),
   });
   try {

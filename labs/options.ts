@@ -16,6 +16,8 @@ export interface Options {
   readonly inspect: boolean;
   /** Of `up`: the links that have a shape get it. */
   readonly wan: boolean;
+  /** Nodes are containers. */
+  readonly docker: boolean;
   readonly help: boolean;
 }
 
@@ -32,6 +34,7 @@ const KNOWN = {
   seconds: { type: 'string' },
   inspect: { type: 'boolean', default: false },
   wan: { type: 'boolean', default: false },
+  docker: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -48,7 +51,7 @@ export function readOptions(args: readonly string[]): {
   try {
     const { values, positionals } = parseArgs({ args: [...ours], options: KNOWN, allowPositionals: true });
     const [command = 'story', ...words] = positionals;
-    const { lab, file, json, svg, dot, inspect, wan, help } = values;
+    const { lab, file, json, svg, dot, inspect, wan, docker, help } = values;
     const [servers, seconds] = [countOf(values, 'servers'), countOf(values, 'seconds')];
     const scale = { ...(servers && { servers }), ...(seconds && { seconds }) };
     if (lab !== undefined && !LAB_NAME.test(lab))
@@ -56,7 +59,7 @@ export function readOptions(args: readonly string[]): {
     return {
       command,
       words: [...words, ...theirs],
-      options: { lab, file, json, svg, dot, scale, inspect, wan, help },
+      options: { lab, file, json, svg, dot, scale, inspect, wan, docker, help },
     };
   } catch (error) {
     // Node's advice behind the first sentence is of no use behind `npm run lab --`.

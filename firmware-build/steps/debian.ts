@@ -10,7 +10,8 @@ const forBuild = ({ profile }: Build): readonly string[] => [
   // Headers and the library that the cap addon is linked with.
   'libpcap0.8',
   'libpcap0.8-dev',
-  ...(profile.board === 'uefi' ? ['systemd-boot-efi'] : []),
+  ...(profile.board === 'container' ? [] : ['systemd-boot-efi']),
+  ...(profile.board === 'raspberry-pi' ? ['raspi-firmware', 'u-boot-rpi'] : []),
 ];
 
 /** `usrmerge` moves files at installation time by a Perl program; a root that is merged from the start needs neither. */

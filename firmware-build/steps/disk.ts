@@ -26,6 +26,8 @@ export function makeDisk(
       `--change-name=${index + 1}:${name}`,
       `--partition-guid=${index + 1}:${identityOf('partition', build.profile.name, name)}`,
     ]),
+    // The Pi 3's boot ROM knows no GPT: it finds the first partition by an MBR beside it.
+    ...(build.profile.board === 'raspberry-pi' ? ['--hybrid=1:EE'] : []),
     file,
   ]);
   for (const { name, start, sectors } of partitions) {

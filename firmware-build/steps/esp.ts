@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, wri
 import { type Build, between } from '../build.ts';
 import { SECTOR } from '../formats/layout.ts';
 import { efiFile, efiName } from './efi.ts';
+import { addBoardFirmware } from './raspberry-pi.ts';
 import { run } from './run.ts';
 import { identityOf } from './verity.ts';
 
@@ -30,6 +31,7 @@ export function makeEsp(build: Build, kernelImage: string, sectors: number): str
   copyFileSync(kernelImage, `${tree}/EFI/Linux/${firstEntry(build.version)}`);
   writeFileSync(`${tree}/loader/loader.conf`, LOADER);
   writeFileSync(`${tree}/bivouac/README.txt`, README);
+  if (build.profile.board === 'raspberry-pi') addBoardFirmware(build, tree);
   return makeFat(build, tree, 'BIVOUAC', sectors);
 }
 

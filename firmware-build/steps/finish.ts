@@ -39,6 +39,8 @@ export function finishRoot(build: Build): void {
   mkdirSync(`${root}/usr/share/bivouac/update-keys`, { recursive: true });
   cpSync(`${root}/var/lib/dpkg/status`, `${root}/usr/share/bivouac/dpkg-status`);
   writeFileSync(`${root}/etc/hostname`, 'bivouac\n');
+  // systemd never lets the clock begin before this file's time, which squashfs makes the build's.
+  writeFileSync(`${root}/usr/lib/clock-epoch`, '');
   if (container) return;
   run('chroot', [root, 'systemd-sysusers']);
   run('chroot', [root, 'systemctl', 'preset-all']);

@@ -24,7 +24,7 @@ export function billOf(build: Build, file: string): string {
 function debian(build: Build): readonly Component[] {
   const status = readFileSync(`${rootOf(build)}/usr/share/bivouac/dpkg-status`, 'utf8');
   const kernels = readdirSync(packagesOf(build))
-    .filter(name => /^(linux-image|systemd-boot-efi)/.test(name))
+    .filter(name => /^(linux-image|systemd-boot-efi|raspi-firmware|u-boot-rpi)/.test(name))
     .map(name => run('dpkg-deb', ['--field', `${packagesOf(build)}/${name}`]))
     .map(text => `${text}Status: install ok installed`);
   return installedPackages([status, ...kernels].join('\n\n')).map(debianComponent);

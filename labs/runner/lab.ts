@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { interfacesOf, type Node, type Topology } from '../topology/model.ts';
+import { startContainer } from './container.ts';
 import { IMAGE, renderInit } from './init.ts';
 import { LabNode } from './node.ts';
 import { must, Running } from './process.ts';
@@ -25,6 +26,8 @@ export interface UpOptions {
   readonly root: string;
   /** Nodes that are wired and addressed but not booted: somebody calls `boot()` later. */
   readonly hold?: (node: Node) => boolean;
+  /** Nodes are containers of their image, started by a Docker engine, instead of this machine's own file system. */
+  readonly containers?: boolean;
   /** Stops the making of it; what was made must still be taken down. */
   readonly signal?: AbortSignal;
 }
@@ -43,7 +46,7 @@ export class Lab {
   /** Brings a topology up: namespaces, commands, links, exec, in containerlab's order. On failure nothing is left. */
   static async up(topology: Topology, options: UpOptions): Promise<Lab> {
     if (process.getuid?.() !== 0) throw new Error('the lab makes network namespaces: run it as root');
-    for (const node of topology.nodes.values()) checkNode(node);
+    for (const node of topology.nodes.values()) checkNode(node, options.containers ?? false);
     const owner = processId(process.pid);
     claim({ id: options.id, file: topology.file, nodes: {}, ...(owner ? { owner } : {}) });
     try {
@@ -54,12 +57,16 @@ export class Lab {
     }
   }
 
-  static async #make(topology: Topology, { id, stays, root, hold, signal }: UpOptions): Promise<Lab> {
+  static async #make(topology: Topology, options: UpOptions): Promise<Lab> {
+    const { id, stays, root, hold, signal, containers } = options;
     const states: Record<string, LabState['nodes'][string]> = {};
     await Promise.all(
       [...topology.nodes.values()].map(async node => {
         const env = environment(id, topology, node);
-        states[node.name] = { env, pid: await makeNode(id, node, env, root, stays ?? false) };
+        const made = containers
+          ? startContainer(id, node, env)
+          : makeNode(id, node, env, root, stays ?? false);
+        states[node.name] = { env, pid: await made };
       }),
     );
     signal?.throwIfAborted();
@@ -131,8 +138,8 @@ export class Lab {
   }
 }
 
-function checkNode(node: Node): void {
-  if (node.kind === 'linux' && node.image !== IMAGE)
+function checkNode(node: Node, containers: boolean): void {
+  if (!containers && node.kind === 'linux' && node.image !== IMAGE)
     throw new Error(`node '${node.name}': the image '${node.image}' is not to be had here, only ${IMAGE}`);
   for (const bind of node.binds)
     if (!existsSync(bind.source))
