@@ -22,13 +22,14 @@ export interface BenchManager {
 
 /**
  * Starts it in `directory`, where it keeps its state: again in the same one is a restart. Damping is off, since the benchmarks let
- * the same servers fail over and over. Throws with its log when it is not ready in time.
+ * the same servers fail over and over. Throws with its log when it is not ready in time: in `patience` ms.
  */
 export async function startManager(
   network: Network,
   namespace: Namespace,
   directory: string,
   config: object,
+  patience = 10_000,
 ): Promise<BenchManager> {
   const file = join(directory, 'bivouac.json');
   const whole = {
@@ -66,10 +67,14 @@ export async function startManager(
     log += text;
     if (ready === undefined && log.includes('ready name=')) ready = now();
   });
-  const startMs = await poll('the manager is ready', () => {
-    if (child.exitCode !== null) throw new Error(log.slice(-2000));
-    return ready === undefined ? undefined : ready - begun;
-  });
+  const startMs = await poll(
+    'the manager is ready',
+    () => {
+      if (child.exitCode !== null) throw new Error(log.slice(-2000));
+      return ready === undefined ? undefined : ready - begun;
+    },
+    { timeout: patience },
+  );
   return {
     pid: child.pid!,
     startMs,

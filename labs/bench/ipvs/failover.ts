@@ -28,7 +28,7 @@ const STEADY = 1000;
 /** Seconds. */
 const PERSISTENCE = 600;
 /** ms; emulation is slow to start a program. */
-const LONG = 60_000;
+const LONG = 120_000;
 
 interface Side {
   readonly balancer: Balancer;
@@ -55,11 +55,12 @@ async function makeSide(network: Network, balancer: Balancer): Promise<Side> {
   const directory = mkdtempSync(join(tmpdir(), `bivouac-${balancer}-`));
   const cell = makeCell(network);
   const side: Side = { balancer, network, cell, processes: new Map() };
-  if (balancer !== 'keepalived')
-    await startManager(network, cell.appliance, directory, {
-      access: ['lan'],
-      dataplane: { driver: balancer },
-    });
+  if (balancer !== 'keepalived') {
+    // What is emulated may be silent for long; a connection that ends says at once that its server has.
+    const sessions = { heartbeat: 5000 };
+    const config = { access: ['lan'], dataplane: { driver: balancer }, sessions };
+    await startManager(network, cell.appliance, directory, config, LONG);
+  }
   for (const name of SERVERS) await start(side, name);
   if (balancer === 'keepalived')
     await startKeepalived(cell.appliance, directory, {
