@@ -54,6 +54,7 @@ export function routingDriver(
         ospf: {
           area,
           interfaces,
+          network: config.routing.network,
           ...(config.routing.hello !== undefined && { hello: config.routing.hello }),
           ...(config.routing.bfd && { bfd: config.routing.bfd }),
           ...(ospfKey !== undefined && { authentication: { keyId: 1, key: ospfKey } }),

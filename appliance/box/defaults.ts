@@ -33,7 +33,12 @@ export function defaultConfiguration({ mac, ports, taken, hello }: Found): strin
     routing:
       hello === undefined
         ? {}
-        : { interfaces: ['wan'], area: hello.area, ...(hello.hello !== 10 && { hello: hello.hello }) },
+        : {
+            interfaces: ['wan'],
+            area: hello.area,
+            ...(hello.hello !== 10 && { hello: hello.hello }),
+            ...(hello.broadcast && { network: 'broadcast' }),
+          },
     box: {
       links: {
         ...(ports.wan !== undefined && { wan: { dhcp: true } }),

@@ -38,12 +38,10 @@ export function readHello(packet: Uint8Array): Hello | undefined {
 }
 
 /** Why no adjacency can be made with this neighbour by itself; undefined when it can. */
-export function unfit({ router, hello, dead, authenticated, broadcast }: Hello): string | undefined {
+export function unfit({ router, hello, dead, authenticated }: Hello): string | undefined {
   const neighbour = `${router} speaks OSPF`;
   if (authenticated) return `${neighbour} with a key: give the box a mission with that key`;
   if (dead !== 4 * hello)
     return `${neighbour} with a dead interval of ${dead} s, which is not four of its hellos of ${hello} s: set it so`;
-  if (broadcast)
-    return `${neighbour} as on a broadcast network: set the link there to point-to-point (ip ospf network point-to-point)`;
   return undefined;
 }

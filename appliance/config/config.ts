@@ -119,6 +119,7 @@ export interface Config {
     readonly stepCost: number;
     readonly sockets: string;
     readonly area: Address;
+    readonly network: 'point-to-point' | 'broadcast';
     readonly hello?: number;
     readonly bfd?: { readonly interval: number; readonly multiplier: number };
     readonly tune: boolean;

@@ -64,7 +64,7 @@ const HEADER = /^(router |profile |bfd$)/;
 
 /** The setting that a line makes, without its value: FRR has one of each at a place, and takes `no` with it. */
 const SETTING =
-  /^(?:ip ospf message-digest-key \d+|(?:ip ospf|ipv6 ospf6) (?:area|authentication|dead-interval|hello-interval|network|cost|bfd profile)|ospf6? router-id|timers throttle (?:spf|lsa all)|timers lsa min-arrival|redistribute kernel|zebra work-queue|detect-multiplier|transmit-interval|receive-interval)\b/;
+  /^(?:ip ospf message-digest-key \d+|(?:ip ospf|ipv6 ospf6) (?:area|authentication|dead-interval|hello-interval|network|priority|cost|bfd profile)|ospf6? router-id|timers throttle (?:spf|lsa all)|timers lsa min-arrival|redistribute kernel|zebra work-queue|detect-multiplier|transmit-interval|receive-interval)\b/;
 
 /** Settings that FRR has no `no` for: they are given their default. */
 const DEFAULTS: Readonly<Record<string, string>> = {

@@ -35,8 +35,13 @@ export interface OspfConfig {
    * same. Absent = the first IPv4 address of `interfaces`.
    */
   readonly routerId?: Address;
-  /** Links on which OSPF speaks, point-to-point. */
+  /** Links on which OSPF speaks. */
   readonly interfaces: readonly string[];
+  /**
+   * How (RFC 2328 §1.2): point-to-point unless told, which comes up at once; `broadcast` among neighbours that take the link for that. Both
+   * ends must agree. This router never becomes the link's designated router.
+   */
+  readonly network?: 'point-to-point' | 'broadcast';
   /** Seconds between hellos; the neighbour is dead after four. Absent = 10. The same on both ends of a link. */
   readonly hello?: number;
   readonly bfd?: BfdConfig;

@@ -70,7 +70,7 @@ function ospfBlocks(
   ospf: OspfConfig,
   routerId: Address | undefined,
 ): readonly Block[] {
-  const { hello = HELLO_DEFAULT, area, interfaces, authentication, bfd } = ospf;
+  const { hello = HELLO_DEFAULT, area, interfaces, network = 'point-to-point', authentication, bfd } = ospf;
   const external = config.kind === 'external';
   const prefixes = config.prefixes.filter(prefix => !prefix.includes(':'));
   const links = interfaces.map(name => [
@@ -81,7 +81,8 @@ function ospfBlocks(
     ...(hello === HELLO_DEFAULT
       ? []
       : [`ip ospf dead-interval ${hello * 4}`, `ip ospf hello-interval ${hello}`]),
-    'ip ospf network point-to-point',
+    `ip ospf network ${network}`,
+    ...(network === 'broadcast' ? ['ip ospf priority 0'] : []),
   ]);
   const loopback = ['interface lo', `ip ospf area ${area}`, `ip ospf cost ${config.metrics[0]}`];
   return [
@@ -136,7 +137,7 @@ function ospf6Blocks(
   ospf: OspfConfig,
   routerId: Address | undefined,
 ): readonly Block[] {
-  const { hello = HELLO_DEFAULT, area, interfaces, authentication, bfd } = ospf;
+  const { hello = HELLO_DEFAULT, area, interfaces, network = 'point-to-point', authentication, bfd } = ospf;
   const external = config.kind === 'external';
   const six = `${NAMESPACE}6`;
   const prefixes = config.prefixes.filter(prefix => prefix.includes(':'));
@@ -146,7 +147,8 @@ function ospf6Blocks(
     ...(hello === HELLO_DEFAULT
       ? []
       : [`ipv6 ospf6 dead-interval ${hello * 4}`, `ipv6 ospf6 hello-interval ${hello}`]),
-    'ipv6 ospf6 network point-to-point',
+    `ipv6 ospf6 network ${network}`,
+    ...(network === 'broadcast' ? ['ipv6 ospf6 priority 0'] : []),
     ...(bfd === undefined ? [] : ['ipv6 ospf6 bfd', 'ipv6 ospf6 bfd profile bivouac']),
     ...(authentication === undefined
       ? []

@@ -57,6 +57,18 @@ it('authenticates OSPF, and keeps the key out of the log', async () => {
   expect(JSON.stringify(log.records)).not.toContain('Sesame');
 });
 
+it('is a neighbour on a broadcast network, and not its designated router', async () => {
+  const { row, frr } = await managed(
+    { bare: ['a'], link: ' ip ospf network broadcast\n' },
+    { network: 'broadcast' },
+  );
+  await frr.apply(routes(['10.50.0.1']));
+  // Who is the designated router is settled after the dead interval.
+  await untilLearned(row.c, '10.50.0.1', true, 60_000);
+  const said = await row.a.frr.vty('ospfd', 'show ip ospf interface ab');
+  expect(said).toMatch(/State DROther, Priority 0/);
+});
+
 it('has no neighbour with another key', async () => {
   const { row, frr } = await managed(
     { bare: ['a'], link: MD5 },
