@@ -7,6 +7,7 @@ import type { Build } from './build.ts';
 import { layoutOf } from './formats/layout.ts';
 import { type Weight, weightTable } from './formats/weights.ts';
 import { installAddons } from './steps/addons.ts';
+import { checkRoot } from './steps/check.ts';
 import { makeContainer } from './steps/container.ts';
 import { installDebian } from './steps/debian.ts';
 import { makeDisk, makeState } from './steps/disk.ts';
@@ -62,6 +63,7 @@ export function makeImage(build: Build, key: KeyObject, say: Say): void {
   trustKey(build, key);
   const initramfs = kernel && step('initramfs', () => makeInitramfs(build, kernel));
   step('what is not needed goes', () => slimRoot(build));
+  step('no secrets', () => checkRoot(build));
   const name = `${out}/bivouac-${profile.name}-${version}`;
   const packed =
     kernel && initramfs

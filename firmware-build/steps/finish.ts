@@ -41,6 +41,7 @@ export function finishRoot(build: Build): void {
   writeFileSync(`${root}/etc/hostname`, 'bivouac\n');
   // systemd never lets the clock begin before this file's time, which squashfs makes the build's.
   writeFileSync(`${root}/usr/lib/clock-epoch`, '');
+  writeFileSync(`${root}/etc/shadow`, shadowOf(readFileSync(`${root}/etc/shadow`, 'utf8'), build.epoch));
   if (container) return;
   run('chroot', [root, 'systemd-sysusers']);
   run('chroot', [root, 'systemctl', 'preset-all']);
@@ -49,6 +50,10 @@ export function finishRoot(build: Build): void {
   rmSync(`${root}/etc/resolv.conf`, { force: true });
   symlinkSync('/run/bivouac/resolv.conf', `${root}/etc/resolv.conf`);
 }
+
+/** shadow(5) with every password's last change, which is a day, that of the build's own time; Debian's tools take today's. Pure. */
+export const shadowOf = (text: string, epoch: number): string =>
+  text.replace(/^([^:]+:[^:]*):\d*:/gm, `$1:${Math.floor(epoch / 86_400)}:`);
 
 /** Copies a tree over another as root's, with the permissions that git knows: executable or not. */
 function overlay(from: string, to: string, only = /./): void {
