@@ -23,6 +23,9 @@ export type StartWorker = (
 /** A worker that ended is started again at once; if it does not last, after so long, and twice as long each time. */
 const AGAIN: Millis = 200;
 const AGAIN_MOST: Millis = 30_000;
+/** Each is asked for its counts now and then; one that has not answered so many times is stuck, and its clients with it. */
+const WATCH: Millis = 10_000;
+const MOST_UNANSWERED = 3;
 /** Having run for so long is lasting. */
 const LASTING: Millis = 30_000;
 
@@ -78,6 +81,9 @@ class Member {
   private handle: WorkerHandle | undefined;
   private unsubscribe: (() => void) | undefined;
   private again: Timer | undefined;
+  private watch: Timer | undefined;
+  /** Questions for its counts since it last said something. */
+  private unanswered = 0;
   private wait: Millis = 0;
   private wanted = true;
 
@@ -96,20 +102,36 @@ class Member {
     if (!this.wanted) return handle.stop();
     this.handle = handle;
     this.unsubscribe = authority.subscribe(update => handle.post({ kind: 'update', update }));
+    this.unanswered = 0;
+    this.lookAfter(handle);
   }
 
   ask(): void {
     this.handle?.post({ kind: 'count' });
   }
 
+  private lookAfter(handle: WorkerHandle): void {
+    this.watch = this.deps.clock.after('dns-worker-watch', WATCH, () => {
+      if (this.unanswered++ < MOST_UNANSWERED) {
+        this.ask();
+        this.lookAfter(handle);
+        return;
+      }
+      void handle.stop();
+      this.gone('it did not answer', 0);
+    });
+  }
+
   async close(): Promise<void> {
     this.wanted = false;
     this.again?.cancel();
+    this.watch?.cancel();
     this.unsubscribe?.();
     await this.handle?.stop();
   }
 
   private hear(message: FromClerk): void {
+    this.unanswered = 0;
     if (message.kind === 'counts') {
       this.counts = message.counts;
       return;
@@ -122,6 +144,7 @@ class Member {
   private gone(reason: string, lasted: Millis): void {
     const { log, clock } = this.deps;
     this.unsubscribe?.();
+    this.watch?.cancel();
     this.handle = undefined;
     for (const field of Object.keys(this.before) as (keyof DnsCounts)[])
       this.before[field] += this.counts[field];

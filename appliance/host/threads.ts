@@ -15,9 +15,12 @@ export interface ThreadData<Start> {
 
 export interface Thread<To> {
   post(message: To): void;
-  /** Ends it; resolves when it has ended. */
+  /** Ends it, in good order or, if that takes too long, where it is; resolves when it has ended. */
   stop(): Promise<void>;
 }
+
+/** ms that a thread has to end by itself. */
+const LATE = 2000;
 
 /** How the thread says that it is ready. */
 const READY = 'ready';
@@ -58,7 +61,7 @@ export function startThread<To, From, Start>(
   return new Promise((resolve, reject) => {
     worker.on('message', (message: From | typeof READY) => {
       if (message !== READY) {
-        onMessage(message);
+        if (!stopping) onMessage(message);
         return;
       }
       ready = true;
@@ -69,7 +72,12 @@ export function startThread<To, From, Start>(
           wake.wake();
         },
         stop() {
-          if (!stopping) tellEnd();
+          if (!stopping) {
+            tellEnd();
+            // One that runs in circles does not look; it can be ended where it is.
+            const late = setTimeout(() => void worker.terminate(), LATE);
+            void ended.then(() => clearTimeout(late));
+          }
           stopping = true;
           return ended;
         },

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { LATER } from '../../../appliance/dns/answerer.ts';
 import { Authority } from '../../../appliance/dns/authority.ts';
 import { Clerk, type FromClerk, MOST_WAITING, type ToClerk } from '../../../appliance/dns/clerk.ts';
+import { noCounts } from '../../../appliance/dns/counters.ts';
 import { TYPE } from '../../../appliance/dns/numbers.ts';
 import { type StartWorker, WorkerPool } from '../../../appliance/dns/workers.ts';
 import { hmac } from '../../../appliance/host/keys.ts';
@@ -121,7 +122,15 @@ test('a worker that ends is started again, told everything, and its counts are n
   const startWorker: StartWorker = (hear, gone) => {
     const posted: ToClerk[] = [];
     started.push({ posted, hear, gone });
-    return Promise.resolve({ post: message => void posted.push(message), stop: () => Promise.resolve() });
+    const counts = noCounts();
+    return Promise.resolve({
+      post(message) {
+        posted.push(message);
+        // The first has told its own; of the others it is seen that they live.
+        if (message.kind === 'count' && started.length > 1) hear({ kind: 'counts', counts });
+      },
+      stop: () => Promise.resolve(),
+    });
   };
   const pool = new WorkerPool({ clock, log, authority }, startWorker);
   await pool.open(1);
@@ -148,4 +157,36 @@ test('a worker that ends is started again, told everything, and its counts are n
   started[3]!.gone('closed');
   await clock.advance(100_000);
   expect([started.length, pool.ended]).toEqual([4, 0]);
+});
+
+test('a worker that says nothing any more is ended and replaced', async () => {
+  const { clock, log } = virtualWorld();
+  const authority = new Authority({ log, seconds: () => 0 });
+  const started: { asked: number; stopped: boolean; hear: (message: FromClerk) => void }[] = [];
+  const startWorker: StartWorker = hear => {
+    const one = { asked: 0, stopped: false, hear };
+    started.push(one);
+    return Promise.resolve({
+      post(message) {
+        if (message.kind === 'count') one.asked++;
+      },
+      stop() {
+        one.stopped = true;
+        return Promise.resolve();
+      },
+    });
+  };
+  const pool = new WorkerPool({ clock, log, authority }, startWorker);
+  await pool.open(1);
+  for (let minute = 0; minute < 6; minute++) {
+    await clock.advance(25_000);
+    started[0]!.hear({ kind: 'counts', counts: pool.counts() });
+  }
+  expect([started.length, started[0]!.stopped]).toEqual([1, false]);
+  await clock.advance(50_000);
+  expect([started.length, started[0]!.stopped, pool.ended]).toEqual([2, true, 1]);
+  expect(log.of('dns-worker-ended')[0]!.fields['reason']).toBe('it did not answer');
+  await pool.close();
+  await clock.advance(100_000);
+  expect(started).toHaveLength(2);
 });
