@@ -39,8 +39,11 @@ beforeAll(async () => {
     { in: host, name: 'eth0', addresses: ['10.1.1.11/24'] },
   );
   host.ip('route add default via 10.1.1.1');
+  // Wherever its manager is, the server stays behind A.
+  row.b.namespace.ip('route add 10.1.1.0/24 via 10.9.1.1');
+  row.c.namespace.ip('route add 10.1.1.0/24 via 10.9.2.2');
   const settings = (name: string, at: 'a' | 'c', link: string, address: string): object => ({
-    ...{ name, notices: { ospf: {}, addresses: [address] }, links: [] },
+    ...{ name, notices: { ospf: {}, addresses: [address] }, roaming: { vips: ['10.50.0.0/16'] } },
     tls: { ca: `${ca}/ca.pem`, certificate: `${ca}/${name}.pem`, key: `${ca}/${name}.key` },
     routing: { kind: 'external', interfaces: [link], hello: 1, sockets: row[at].frr.directory },
   });
@@ -63,7 +66,7 @@ beforeAll(async () => {
   });
   await Promise.all([a.start(), c.start()]);
   server = new Server(host, {
-    ...{ name: 'web', manager: '10.1.1.1', certificate: join(ca, 'web') },
+    ...{ name: 'web', manager: '10.1.1.1', certificate: join(ca, 'web'), roams: true },
     services: [
       {
         ...{ name: 'www.mission', protocol: 'http', ports: 80 },
@@ -102,6 +105,18 @@ test('a service that fails is out of DNS, and in again when it is back', async (
   expect(await poll(async () => !/10\.50\.1\.\d+/.test(await dig()), LIMIT, 'none')).toBe(true);
   server.do('listen');
   expect(await poll(async () => /10\.50\.1\.\d+/.test(await dig()), LIMIT, 'an address again')).toBe(true);
+});
+
+test('a server that goes over to the other manager leaves the first, with its VIP', async () => {
+  const [before] = await a.show('services');
+  server.do('relocate 10.9.2.3');
+  await c.until('services', { server: 'web', state: 'up' }, LIMIT);
+  // Only a notice can say that.
+  const where = async (): Promise<string> => JSON.stringify(await a.show('vips'));
+  expect(await poll(async () => /cell-2 \(epoch \d+\)/.test(await where()), LIMIT, 'the move')).toBe(true);
+  await poll(async () => (await a.show('services')).length === 0, LIMIT, 'nothing is left');
+  expect(await c.show('services')).toMatchObject([{ vip: before!['vip'] }]);
+  expect(await poll(async () => (await dig()).includes(String(before!['vip'])), LIMIT, 'the VIP')).toBe(true);
 });
 
 test('a stop in good order is heard before OSPF is taken down', async () => {
