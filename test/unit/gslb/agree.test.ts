@@ -116,4 +116,5 @@ test.each([1, 2, 3])(
     await one.close();
     await other.close();
   },
+  90_000,
 );
