@@ -15,8 +15,9 @@ import { Notifier } from '../notifier/notifier.ts';
 import type { Trust } from '../pki/trust.ts';
 import { openCarrier } from './carrier.ts';
 import { Gate } from './gate.ts';
+import type { Kept } from './kept.ts';
 import type { Notices, NoticesOptions } from './options.ts';
-import { type Kept, Receiver } from './receiver.ts';
+import { Receiver } from './receiver.ts';
 
 /** Longest datagram that is looked at; a sender keeps to REPAIR_SIZE. */
 const LONGEST = 4096;

@@ -8,6 +8,7 @@ import type { Millis } from '../host/ports.ts';
 import type { Counters } from '../notifier/counters.ts';
 import type { Trust } from '../pki/trust.ts';
 import { Gate } from './gate.ts';
+import { inOrder, type Kept, knowsAll, type Message, type Way, wants } from './kept.ts';
 import type { NoticesOptions, PeerStatus } from './options.ts';
 import { Peer, type Refresh, speakerOf } from './peer.ts';
 import { hex, type Question, Questions } from './questions.ts';
@@ -27,19 +28,6 @@ const STRANGER_TIMES = 4;
 const HELD_UP: Millis = 50;
 /** Longest silence that a peer may ask to be allowed. */
 const LONGEST_VALIDITY: Millis = 300_000;
-
-type Message = (Notice | Refresh) & { readonly signature: Uint8Array };
-
-/** How a message came: by itself, or in OSPF's database, where it stays. */
-export type Way = 'datagram' | 'lsa';
-
-/** A message in OSPF's database. */
-export interface Kept {
-  readonly message: Message;
-  readonly bytes: Uint8Array;
-  /** The router that floods it. */
-  readonly from: Address;
-}
 
 export class Receiver {
   private readonly options: NoticesOptions & {
@@ -219,17 +207,12 @@ export class Receiver {
   /** Looks up what is missing where it may be, before it is asked for. */
   private recall(peer: Peer): void {
     const kept = this.options.recall?.(peer.id) ?? [];
-    const notices = kept.flatMap(({ message, ...rest }) =>
-      message.type === 'notice' && message.boot === peer.table.boot ? [{ message, ...rest }] : [],
-    );
-    notices.sort((one, other) => one.message.change - other.message.change);
-    const hear = (those: typeof notices): void => {
+    const { log, image } = inOrder(kept, peer);
+    const hear = (those: readonly Kept[]): void => {
       for (const { message, bytes, from } of those)
         if (!knowsAll(peer)) this.hear(message, bytes, from, 'lsa');
     };
-    const log = notices.filter(({ message }) => message.nonce === undefined);
     hear(log);
-    const image = notices.filter(({ message }) => message.nonce && hex(message.nonce) === peer.image);
     if (knowsAll(peer) || image.length === 0) return;
     this.options.counters.add('image-recalled');
     hear(image);
@@ -379,15 +362,4 @@ export class Receiver {
     this.suspectBoot.delete(peer.id);
     this.options.emit({ type: 'peer-gone', manager: peer.id });
   }
-}
-
-const knowsAll = ({ table }: Peer): boolean => table.complete && table.cover.whole;
-
-/** Whether a notice is part of the image that a peer named in a fresh message, and not known yet. */
-function wants(peer: Peer | undefined, message: Message): boolean {
-  if (peer === undefined || message.type !== 'notice' || !message.whole || knowsAll(peer)) return false;
-  const { boot, since, change } = message;
-  const nonce = hex(message.nonce!);
-  if (nonce !== peer.image || boot !== peer.table.boot) return false;
-  return peer.telling !== nonce || !peer.table.cover.has(since, change);
 }
