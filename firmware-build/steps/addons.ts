@@ -39,6 +39,15 @@ export function installAddons(build: Build): void {
     ]);
   }
   installKoffi(build);
+  if (build.profile.board === 'container') installForApplications(build);
+}
+
+/** In labs, applications in the container use the SDK, which asks on a link by the cap package; they find it from /lab on upward. */
+function installForApplications(build: Build): void {
+  const to = `${rootOf(build)}/lab/node_modules/cap`;
+  for (const path of ['lib', 'package.json', 'LICENSE'])
+    cpSync(`${build.root}/node_modules/cap/${path}`, `${to}/${path}`, { recursive: true });
+  cpSync(`${rootOf(build)}/${PROGRAM}/native/cap.node`, `${to}/build/Release/cap.node`);
 }
 
 function compile(build: Build, source: string, sysroot: string): void {

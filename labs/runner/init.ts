@@ -17,6 +17,8 @@ export interface InitOptions {
   readonly mountPoint: string;
   /** Directories that must be visible at their own paths, wherever the host has them mounted. */
   readonly share: readonly string[];
+  /** The cap package, built for this machine's Node: the image has one for its own, in /lab/node_modules. */
+  readonly cap: string;
   /** What `bivouac` runs in the node: the words of a command on the host. */
   readonly bivouac: readonly string[];
 }
@@ -25,7 +27,7 @@ export interface InitOptions {
  * The script, for `sh -c` in new mount, pid, net, uts and ipc namespaces. File descriptor 3 gets the process id of the node's
  * process 1 as the host counts, once the root is complete; whatever goes wrong goes to stderr, with an exit status.
  */
-export function renderInit({ node, mountPoint, share, bivouac }: InitOptions): string {
+export function renderInit({ node, mountPoint, share, cap, bivouac }: InitOptions): string {
   const binds = node.binds.map(
     bind => `bind ${quote(bind.source)} ${quote(bind.target)} ${bind.readOnly ? 'ro' : 'rw'}`,
   );
@@ -61,6 +63,7 @@ for part in ${share.map(quote).join(' ')}; do
   if [ ! -e "root$part" ]; then bind "$part" "$part" ro; fi
 done
 ${binds.join('\n')}
+bind ${quote(cap)} /lab/node_modules/cap ro
 printf '#!/bin/sh\\nexec %s "$@"\\n' ${quote(bivouac.map(quote).join(' '))} > root/usr/bin/bivouac
 chmod 755 root/usr/bin/bivouac
 mkdir -p root/.host

@@ -171,6 +171,7 @@ function makeNode(
     node,
     mountPoint: join(directory(id), 'root'),
     share: [root, dirname(dirname(process.execPath))],
+    cap: join(root, 'node_modules/cap'),
     bivouac: [process.execPath, join(root, 'dist/bivouac.mjs')],
   });
   const namespaces = ['--net', '--mount', '--pid', '--uts', '--ipc', '--fork', '--kill-child'];

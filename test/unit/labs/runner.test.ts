@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { renderContainer } from '../../../labs/runner/container.ts';
 import { renderInit } from '../../../labs/runner/init.ts';
 import { renderConfigure, renderLinks } from '../../../labs/runner/wire.ts';
 import { parseTopology } from '../../../labs/topology/parse.ts';
@@ -17,6 +18,7 @@ const init = (name: string): string =>
     node: reference.nodes.get(name)!,
     mountPoint: '/run/some where/root',
     share: ['/project'],
+    cap: '/project/node_modules/cap',
     bivouac: ['/opt/node 20/bin/node', '/project/dist/bivouac.mjs'],
   });
 
@@ -34,6 +36,20 @@ test('binds, sysctls and host name of a router', () => {
   expect(script).toMatch(/^bind \S+\/labs\/nodes\/hq\/frr\.conf \/etc\/frr\/frr\.conf ro$/m);
   expect(script).toMatch(/^echo 1 > \/proc\/sys\/net\/ipv4\/ip_forward$/m);
   expect(script).toMatch(/^hostname hq$/m);
+});
+
+test('a node as a container: its image without a network, with its binds, sysctls and environment', () => {
+  const words = renderContainer('x', reference.nodes.get('hq')!, { CLAB_INTFS: '3' });
+  expect(words.slice(0, 3)).toEqual(['docker', 'run', '--detach']);
+  const behind = (option: string): readonly string[] =>
+    words.filter((_, index) => words[index - 1] === option);
+  expect(behind('--network')).toEqual(['none']);
+  expect(behind('--name')).toEqual(['clab-x-hq']);
+  expect(behind('--sysctl')).toContain('net.ipv4.ip_forward=1');
+  expect(behind('--volume').some(bind => /\/hq\/frr\.conf:\/etc\/frr\/frr\.conf:ro$/.test(bind))).toBe(true);
+  expect(behind('--env')).toEqual(['CLAB_INTFS=3']);
+  expect(words.at(-4)).toBe('bivouac:latest');
+  expect(isShell(words.at(-1)!)).toBe('');
 });
 
 test('both ends of a link are born in their nodes', () => {
