@@ -21,7 +21,8 @@ import { formatTable } from './show.ts';
 const USAGE = `usage: bivouac box status [--json]      the slots: what is in them, what runs, what is on trial
        bivouac box rollback             starts what is in the other slot, if that is good
        bivouac box reset                forgets the mission that was kept, the WAN that was found, and keys taken at the console
-       bivouac box enrol [FILE]         lets the holder of an SSH public key log in (standard input without FILE)
+       bivouac box enrol [FILE]         lets the holder of an SSH public key log in (standard input without FILE); with --console, only
+                                        as long as there is no key
        bivouac box screen               what the console shows
 
 What its units run: configure [--wait SECONDS] [--apply], healthy [--wait SECONDS], discover`;

@@ -38,7 +38,7 @@ afterAll(() => box.dispose());
 async function install(file: string): Promise<void> {
   const copied = await box.run('cat > /state/new.update', { input: file });
   expect(copied).toMatchObject({ status: 0 });
-  const done = await box.run('bivouac update --no-reboot /state/new.update', { timeout: 600_000 });
+  const done = await box.run('bivouac update --no-reboot /state/new.update', { timeout: 1_800_000 });
   expect(done).toMatchObject({ status: 0, stdout: expect.stringContaining('stays what it is') });
 }
 

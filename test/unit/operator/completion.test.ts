@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test, vi } from 'vitest';
 import { agent } from '../../../appliance/commands/agent.ts';
+import { box } from '../../../appliance/commands/box.ts';
 import { checkConfig } from '../../../appliance/commands/check-config.ts';
 import { completion, script } from '../../../appliance/commands/completion.ts';
 import { gslb } from '../../../appliance/commands/gslb.ts';
@@ -9,6 +10,8 @@ import { pki } from '../../../appliance/commands/pki.ts';
 import { query } from '../../../appliance/commands/query.ts';
 import { run } from '../../../appliance/commands/run.ts';
 import { show } from '../../../appliance/commands/show.ts';
+import { techSupport } from '../../../appliance/commands/tech-support.ts';
+import { update } from '../../../appliance/commands/update.ts';
 import { VIEWS } from '../../../appliance/operator/views.ts';
 
 /** What bash offers for the words typed so far. */
@@ -79,6 +82,7 @@ test.each([...Object.keys(OPTIONS).map(command => [command, '--help']), ['pki', 
 
 type Command = (args: string[], output: Parameters<typeof pki>[1]) => Promise<number>;
 const COMMANDS: Readonly<Record<string, Command>> = {
-  ...{ run, agent, query, show, gslb, completion, pki },
+  ...{ run, agent, query, show, gslb, completion, pki, update, box },
   'check-config': checkConfig,
+  'tech-support': techSupport,
 };
