@@ -79,12 +79,17 @@ export const flows: readonly Behaviour[] = [
   {
     name: 'a farm that accepts nobody refuses at once; one that is gone takes its flows along',
     async run(rig) {
-      await rig.apply(rig.farm([A]));
+      const [tcp, udp] = [rig.farm([A]), rig.farm([A], { transport: 'udp' })];
+      await rig.apply(tcp, udp);
       const talk = await rig.cell.open();
-      await rig.apply(rig.farm([{ at: A, accepts: false }]));
+      const nobody = [{ at: A, accepts: false }];
+      await rig.apply(rig.farm(nobody), rig.farm(nobody, { transport: 'udp' }));
       const begin = performance.now();
       await assert.rejects(rig.cell.open(), /ECONNREFUSED/);
       assert.ok(performance.now() - begin < rig.within(200));
+      const asker = `const u=require('dgram').createSocket('udp4');u.on('error',e=>{console.log(e.code);process.exit()});u.connect(80,'${VIP}',()=>u.send('?'))`;
+      const { stdout } = await rig.cell.client.run(process.execPath, ['-e', asker]);
+      assert.equal(stdout.trim(), 'ECONNREFUSED');
       assert.ok(await talk.echo());
       await rig.apply();
       await rig.ended(talk);
@@ -139,6 +144,19 @@ export const flows: readonly Behaviour[] = [
       } finally {
         server.ip('route replace default via 10.1.0.254');
       }
+    },
+  },
+  {
+    name: 'reflection: a server reaches the farms of its own cell, its own server included',
+    modes: ['nat'],
+    needs: ['reflection'],
+    async run(rig) {
+      await rig.apply(rig.farm([A, B]));
+      const server = rig.cell.servers.find(each => each.name === A)!.namespace;
+      const talks = [await rig.cell.open(80, VIP, server), await rig.cell.open(80, VIP, server)];
+      assert.deepEqual(talks.map(talk => talk.server).sort(), [A, B]);
+      for (const talk of talks) assert.ok(await talk.echo());
+      close(talks);
     },
   },
   {

@@ -86,6 +86,6 @@ export const release: Behaviour = {
     await rig.release();
     assert.equal(rig.subject.remains(cell), '');
     assert.equal(cell.appliance.runSync('sysctl', ['-n', 'net.ipv4.conf.lan.send_redirects']).trim(), '1');
-    await assert.rejects(cell.open());
+    await assert.rejects(cell.open(80, VIP, cell.client, undefined, 1000));
   },
 };

@@ -157,8 +157,14 @@ export class Cell {
   }
 
   /** Opens a TCP connection from the client (or another namespace) and waits for the server's greeting. */
-  open(port = 80, host: string = VIP, from = this.client, source?: string): Promise<Talk> {
-    return inside(from, () => Talk.open(host, port, source));
+  open(
+    port = 80,
+    host: string = VIP,
+    from = this.client,
+    source?: string,
+    limit = Talk.patience,
+  ): Promise<Talk> {
+    return inside(from, () => Talk.open(host, port, source, limit));
   }
 
   /** Connects `count` times, one after another; gives how many each server got. */
@@ -206,12 +212,20 @@ export class Talk {
     });
   }
 
-  static async open(host: string, port: number, source?: string): Promise<Talk> {
+  /** How long a server may take for a word, ms. */
+  static patience = 3000;
+
+  static async open(
+    host: string,
+    port: number,
+    source?: string,
+    limit: number = Talk.patience,
+  ): Promise<Talk> {
     const talk = new Talk(connect({ host, port, ...(source === undefined ? {} : { localAddress: source }) }));
     try {
       await poll(
         () => talk.ended !== undefined || talk.heard.includes('\n'),
-        3000,
+        limit,
         `greeting of ${host}:${port}`,
         1,
       );
@@ -228,7 +242,7 @@ export class Talk {
   }
 
   /** Sends a word and waits for its echo. */
-  async echo(word = 'word', timeout = 3000): Promise<boolean> {
+  async echo(word = 'word', timeout = Talk.patience): Promise<boolean> {
     this.heard = '';
     this.socket.write(word);
     await poll(() => this.heard === word || this.ended !== undefined, timeout, `echo of ${this.server}`, 2);

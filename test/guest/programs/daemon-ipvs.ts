@@ -32,6 +32,8 @@ const open = (): Promise<Talk> =>
     'a connection',
   );
 
+Talk.patience = 20_000;
+
 await serve({
   async start() {
     // What is emulated, on a machine with much else to do, may be silent for long.

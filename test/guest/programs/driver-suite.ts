@@ -2,7 +2,7 @@
 import { applies, Rig, type Subject } from '../../driver-suite/rig.ts';
 import { ipvs, nftables } from '../../driver-suite/subjects.ts';
 import { BEHAVIOURS, LAST, show } from '../../driver-suite/suite.ts';
-import type { Reply } from '../../support/dataplane.ts';
+import { type Reply, Talk } from '../../support/dataplane.ts';
 import { serve } from '../../support/guest-channel.ts';
 
 /** Emulation is about so much slower. */
@@ -10,6 +10,8 @@ const PACE = 20;
 const SUBJECTS: readonly Subject[] = [nftables, ipvs];
 
 let rig: Rig | undefined;
+
+Talk.patience = 20_000;
 
 await serve({
   /** Makes the rig of a driver and a mode, in place of the one before. */
