@@ -5,13 +5,16 @@
  * Unlike containerlab's, the container is not privileged: it has every capability but CAP_SYS_RESOURCE, which is all that the lab needs.
  */
 import type { Node } from '../topology/model.ts';
-import { must } from './process.ts';
+import { must, run } from './process.ts';
 
 /** Milliseconds that the engine may take for one container, when it starts all of a lab's at once. */
 const PATIENCE = 120_000;
 
 /** Process 1 adopts orphans and buries them; the node's own command is started beside it, once the links are to come. */
 const INIT = 'while :; do sleep 1000000 & wait $! || :; done';
+
+/** As containerlab calls it. */
+const containerName = (lab: string, node: Node): string => `clab-${lab}-${node.name}`;
 
 /** The words that start it. Pure. */
 export function renderContainer(
@@ -21,7 +24,7 @@ export function renderContainer(
 ): readonly string[] {
   return [
     ...['docker', 'run', '--detach', '--rm', '--network', 'none'],
-    ...['--name', `clab-${lab}-${node.name}`, '--hostname', node.name],
+    ...['--name', containerName(lab, node), '--hostname', node.name],
     ...['--cap-add', 'ALL', '--cap-drop', 'SYS_RESOURCE'],
     ...['systempaths', 'apparmor', 'seccomp'].flatMap(name => ['--security-opt', `${name}=unconfined`]),
     ...Object.entries(node.sysctls).flatMap(([key, value]) => ['--sysctl', `${key}=${value}`]),
@@ -40,6 +43,8 @@ export async function startContainer(
   node: Node,
   env: Readonly<Record<string, string>>,
 ): Promise<number> {
+  // Of a lab that was taken down a moment ago the engine may still hold it.
+  await run(['docker', 'rm', '--force', containerName(lab, node)], { timeout: PATIENCE });
   const id = (await must(renderContainer(lab, node, env), { timeout: PATIENCE })).trim();
   const pid = Number(
     await must(['docker', 'inspect', '--format', '{{.State.Pid}}', id], { timeout: PATIENCE }),
