@@ -24,6 +24,8 @@ import { Ways } from './ways.ts';
 
 /** What changes within this is published together. */
 const GATHER: Millis = 2;
+/** What changes when nothing was published for so long is published at once. */
+const QUIET: Millis = 20;
 /** How long it is looked, at a stretch, for answers that are others now, and how long others have their turn then. */
 const SLICE: Millis = 4;
 const PAUSE: Millis = 1;
@@ -79,6 +81,8 @@ export class Gslb {
   private again = false;
   private readonly timers = new Set<Timer>();
   private pending = false;
+  /** When it was published last. */
+  private last = Number.NEGATIVE_INFINITY;
 
   constructor(options: GslbOptions) {
     const { policies, topology, here, fixed = NOTHING_FIXED, overrides = new Map() } = options;
@@ -134,7 +138,10 @@ export class Gslb {
       const { manager } = event;
       this.suspects.addWays(this.ways.update(before.sites.get(manager), next.sites.get(manager)));
     }
-    if (next.version !== before.version || !this.suspects.empty) this.schedule();
+    if (next.version === before.version && this.suspects.empty) return;
+    // What comes of a sudden is told at once; what comes right behind it, together.
+    if (!this.pending && clock.now() - this.last >= QUIET) this.publish();
+    else this.schedule();
   }
 
   /** Goes on with another topology or other policies: only answers that differ are made anew. */
@@ -238,6 +245,7 @@ export class Gslb {
   }
 
   private publish(): void {
+    this.last = this.options.clock.now();
     const touched = this.view.names
       .changesSince(this.published.names)
       .filter(({ before, after }) => before?.moved !== after?.moved);
