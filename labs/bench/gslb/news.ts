@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { poll } from '../../scenario/poll.ts';
 import { now } from '../clock.ts';
 import { type Beside, type Figure, sample } from '../figure.ts';
-import type { Role } from '../role.ts';
+import type { Role, Said } from '../role.ts';
 import type { Answered } from '../roles/asker.ts';
 import { BOTH, datagramAlone, type GslbCell, makeGslbCell, ONE } from './cell.ts';
 
@@ -18,6 +18,8 @@ import { BOTH, datagramAlone, type GslbCell, makeGslbCell, ONE } from './cell.ts
 const REFRESH = 1000;
 /** ms between two measurements: what is under way is over. */
 const REST = 400;
+/** An answer that takes longer, ms, does not come. */
+const PATIENCE = 60_000;
 
 export async function newsFigures({ runs }: { readonly runs: number }): Promise<Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), 'bivouac-news-'));
@@ -64,8 +66,14 @@ export async function newsFigures({ runs }: { readonly runs: number }): Promise<
 const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
 
 /** Waits until the client is answered just so, from then on. */
-const answered = (asker: Role, since: number, addresses: readonly string[], timeout?: number) =>
-  asker.until<Answered>('answered', since, said => `${said['addresses']}` === `${addresses}`, timeout);
+async function answered(asker: Role, since: number, addresses: readonly string[]): Promise<Answered> {
+  const same = (said: Said): boolean => `${said['addresses']}` === `${addresses}`;
+  try {
+    return await asker.until<Answered>('answered', since, same, PATIENCE);
+  } catch (error) {
+    throw new Error(`no answer with '${addresses}': ${(error as Error).message}`, { cause: error });
+  }
+}
 
 async function upAndDown({ asker, servers }: GslbCell, runs: number) {
   const client = asker(ONE.name);
@@ -75,7 +83,7 @@ async function upAndDown({ asker, servers }: GslbCell, runs: number) {
   for (let run = -2; run < runs; run++) {
     let { mark } = client;
     const passed = await servers.ask<{ at: number }>('pass 0', 'passed');
-    const came = await answered(client, mark, [ONE.vip], 30_000);
+    const came = await answered(client, mark, [ONE.vip]);
     await pause(REST);
     ({ mark } = client);
     const before = servers.mark;
@@ -100,7 +108,7 @@ async function upAndDown({ asker, servers }: GslbCell, runs: number) {
 
 async function lostSites(cell: GslbCell, runs: number) {
   const client = cell.asker(BOTH.name);
-  await answered(client, 0, [BOTH.first], 30_000);
+  await answered(client, 0, [BOTH.first]);
   const refreshes = watchRefreshes(cell);
   const moved: number[] = [];
   const missed: number[] = [];
