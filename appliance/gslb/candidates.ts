@@ -1,6 +1,7 @@
 /** Who could be in the answer for a name: one for each manager and VIP that has it, with what sending clients there costs. Pure. */
 import { type Address, type Family, familyOf } from '../../sdk/wire/address.ts';
 import type { ManagerId, Transport } from '../../sdk/wire/model.ts';
+import { Table } from '../registry/table.ts';
 import { type Cost, type Places, siteIn, wayCostOf, withService } from './cost.ts';
 import type { Planner } from './planner.ts';
 import { siteOf, type Topology } from './topology.ts';
@@ -108,7 +109,14 @@ function candidateOf(
 /** A manager that is no more, as far as what it last offered needs one. */
 const gone = (manager: ManagerId): Site => ({
   ...{ manager, name: manager.slice(0, 12), addresses: [], anycastPort: 0, silent: true, since: 0 },
-  ...{ polled: 'lost', links: [], own: undefined, paths: new Map(), offers: new Map() },
+  ...{
+    polled: 'lost',
+    links: [],
+    own: undefined,
+    paths: new Map(),
+    offers: Table.empty(),
+    tags: Table.empty(),
+  },
 });
 
 /** What tells one from all others. */

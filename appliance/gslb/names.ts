@@ -5,7 +5,7 @@ import type { Millis } from '../host/ports.ts';
 import type { Table } from '../registry/table.ts';
 import { type Held, type Name, serves, type View, type ViewLimits } from './view.ts';
 
-type Offers = ReadonlyMap<string, Held>;
+type Offers = Table<string, Held>;
 
 /** The names after one manager's offers changed; `changed`: an answer may be another. */
 export function withHeld(
@@ -15,38 +15,35 @@ export function withHeld(
   now: Millis,
   limits: ViewLimits,
 ): { readonly names: View['names']; readonly changed: boolean } {
-  if (before === after) return { names, changed: false };
-  const touched = new Set<string>();
+  const changes = after.changesSince(before);
+  if (changes.length === 0) return { names, changed: false };
+  const { manager } = (changes[0]!.after ?? changes[0]!.before)!;
+  /** Of each name what became of its offers. */
+  const touched = new Map<string, Map<string, Held | undefined>>();
   /** Of these not only the figures are others. */
   const regrouped = new Set<string>();
   let changed = false;
-  for (const [key, held] of before) {
-    const next = after.get(key);
-    if (next === held) continue;
-    touched.add(held.offer.name);
-    if (next === undefined) regrouped.add(held.offer.name);
-    changed ||= next === undefined || differs(held, next);
+  for (const { key, before: old, after: held } of changes) {
+    const { name } = (held ?? old)!.offer;
+    const own = touched.get(name);
+    if (own === undefined) touched.set(name, new Map([[key, held]]));
+    else own.set(key, held);
+    if (old === undefined || held === undefined) regrouped.add(name);
+    changed ||= old === undefined || held === undefined || differs(old, held);
   }
-  for (const [key, held] of after) {
-    if (before.has(key)) continue;
-    touched.add(held.offer.name);
-    regrouped.add(held.offer.name);
-    changed = true;
-  }
-  if (touched.size === 0) return { names, changed };
   const draft = names.draft();
-  const additions = byName(after, regrouped);
-  const [{ manager } = { manager: '' }] = before.size > 0 ? before.values() : after.values();
   let lapses = false;
-  for (const name of touched) {
+  for (const [name, own] of touched) {
     const old = names.get(name) ?? { held: [], since: now, moved: now, lapsed: [] };
+    const isOwn = (one: Held): boolean => one.manager === manager && own.has(one.key);
     if (!regrouped.has(name)) {
-      const held = old.held.map(one => (one.manager === manager ? (after.get(one.key) ?? one) : one));
+      const held = old.held.map(one => (isOwn(one) ? own.get(one.key)! : one));
       draft.set(name, nameOf(old, held, now, false));
       continue;
     }
-    const others = old.held.filter(held => held.manager !== manager);
-    const next = nameOf(old, [...others, ...(additions.get(name) ?? [])].sort(compare), now, true);
+    const others = old.held.filter(one => !isOwn(one));
+    const added = [...own.values()].flatMap(held => held ?? []);
+    const next = nameOf(old, [...others, ...added].sort(compare), now, true);
     lapses ||= next.held.length === 0;
     draft.set(name, next);
   }
@@ -62,18 +59,6 @@ const differs = (one: Held, other: Held): boolean =>
   one.offer.mode !== other.offer.mode ||
   one.offer.servers !== other.offer.servers ||
   one.offer.weight !== other.offer.weight;
-
-function byName(offers: Offers, wanted: ReadonlySet<string>): ReadonlyMap<string, readonly Held[]> {
-  const found = new Map<string, Held[]>();
-  for (const held of offers.values()) {
-    const { name } = held.offer;
-    if (!wanted.has(name)) continue;
-    const list = found.get(name);
-    if (list === undefined) found.set(name, [held]);
-    else list.push(held);
-  }
-  return found;
-}
 
 /** `regrouped`: an offer has come or gone, however alike those that are left look. */
 function nameOf(old: Name, held: readonly Held[], now: Millis, regrouped: boolean): Name {

@@ -5,6 +5,7 @@ import type { ManagerId, Offer } from '../../sdk/wire/model.ts';
 import type { Millis } from '../host/ports.ts';
 import type { Heard } from '../notices/heard.ts';
 import { offerKey, offerTag } from '../polls/tag.ts';
+import { Table } from '../registry/table.ts';
 import { withHeld } from './names.ts';
 import { sameUse, settledPath, supplied } from './settle.ts';
 import { DEFAULT_LIMITS, type GslbEvent, type Held, type Site, type View, type ViewLimits } from './view.ts';
@@ -26,7 +27,7 @@ export function reduce(view: View, event: GslbEvent, now: Millis, limits: ViewLi
       return replace(view, { ...site, silent: true, since: now }, doubt(site, true), now, limits);
     case 'peer-gone': {
       if (site === undefined) return view;
-      const next = replace(view, site, new Map(), now, limits);
+      const next = replace(view, site, Table.empty(), now, limits);
       const sites = new Map([...next.sites].filter(([id]) => id !== site.manager));
       return { ...next, sites, version: view.version + 1 };
     }
@@ -46,23 +47,40 @@ function heard(view: View, known: Site | undefined, event: Notice, now: Millis, 
     return { ...view, refused: view.refused + event.offers.length };
   const name = event.name === '' ? manager.slice(0, 12) : event.name;
   const site: Site = {
-    ...(known ?? { polled: 'not-yet', links: [], own: undefined, paths: new Map(), offers: new Map() }),
+    ...(known ?? {
+      ...{ polled: 'not-yet', links: [], own: undefined, paths: new Map() },
+      ...{ offers: Table.empty(), tags: Table.empty() },
+    }),
     ...{ manager, name, addresses, anycastPort, silent: false },
     since: known !== undefined && !known.silent ? known.since : now,
   };
   const before = known === undefined ? site.offers : doubt(known, false);
-  const offers = new Map(event.complete ? [] : before);
-  for (const gone of event.offersGone) offers.delete(offerKey(gone));
+  const from = event.complete ? Table.empty<string, Held>() : before;
+  const offers = from.draft();
+  const tags = (event.complete ? Table.empty<string, string>() : site.tags).draft();
+  let size = from.size;
+  for (const gone of event.offersGone) {
+    const held = offers.get(offerKey(gone));
+    if (held === undefined) continue;
+    offers.delete(held.key);
+    tags.delete(String(held.tag));
+    size--;
+  }
   let refused = 0;
   for (const offer of event.offers) {
     const key = offerKey(offer);
-    const old = before.get(key);
-    const grown = view.count - (known?.offers.size ?? 0) + offers.size;
-    if (!offers.has(key) && grown >= limits.offers) refused++;
-    else offers.set(key, heldOf(manager, key, offer, old, now));
+    const fresh = offers.get(key) === undefined;
+    if (fresh && view.count - (known?.offers.size ?? 0) + size >= limits.offers) {
+      refused++;
+      continue;
+    }
+    const held = heldOf(manager, key, offer, before.get(key), now);
+    offers.set(key, held);
+    tags.set(String(held.tag), key);
+    if (fresh) size++;
   }
   const moved = known === undefined || known.name !== name || `${known.addresses}` !== `${addresses}`;
-  const next = replace(view, site, offers, now, limits, moved);
+  const next = replace(view, { ...site, tags: tags.done() }, offers.done(), now, limits, moved);
   return refused === 0 ? next : { ...next, refused: view.refused + refused };
 }
 
@@ -72,17 +90,15 @@ function heldOf(manager: ManagerId, key: string, offer: Offer, old: Held | undef
 }
 
 function polled(view: View, site: Site, event: Polled, now: Millis, limits: ViewLimits): View {
-  let offers = site.offers;
-  let draft: Map<string, Held> | undefined;
-  for (const held of site.offers.values()) {
-    const told = event.scores.get(held.tag);
-    if (told === undefined) continue;
+  const draft = site.offers.draft();
+  for (const [tag, told] of event.scores) {
+    const held = site.offers.get(site.tags.get(String(tag)) ?? '');
+    if (held === undefined) continue;
     const supply = supplied(held.supply, told, now, false);
     if (supply === held.supply && !held.doubtful) continue;
-    draft ??= new Map(site.offers);
     draft.set(held.key, { ...held, supply, doubtful: false });
   }
-  offers = draft ?? offers;
+  const offers = draft.done();
   const links = event.links?.slice(0, MOST_LINKS) ?? site.links;
   const own = settledPath(site.own, event.own);
   const paths = mergedPaths(site.paths, event.paths, limits.managers);
@@ -113,21 +129,23 @@ function mergedPaths(before: Site['paths'], told: Site['paths'], most: number): 
 }
 
 /** Its offers, all of them doubtful or none. */
-function doubt(site: Site, doubtful: boolean): ReadonlyMap<string, Held> {
-  if ([...site.offers.values()].every(held => held.doubtful === doubtful)) return site.offers;
-  return new Map([...site.offers].map(([key, held]) => [key, { ...held, doubtful }]));
+function doubt(site: Site, doubtful: boolean): Site['offers'] {
+  const draft = site.offers.draft();
+  for (const held of site.offers.values())
+    if (held.doubtful !== doubtful) draft.set(held.key, { ...held, doubtful });
+  return draft.done();
 }
 
 /** Puts a site and its offers in the place of what was known of it; `moved`: something of the site itself may change answers. */
 function replace(
   view: View,
   site: Site,
-  offers: ReadonlyMap<string, Held>,
+  offers: Site['offers'],
   now: Millis,
   limits: ViewLimits,
   moved = false,
 ): View {
-  const before = view.sites.get(site.manager)?.offers ?? new Map<string, Held>();
+  const before = view.sites.get(site.manager)?.offers ?? Table.empty<string, Held>();
   const { names, changed } = withHeld(view.names, before, offers, now, limits);
   return {
     ...view,

@@ -14,7 +14,7 @@ export class Suspects {
   private readonly ways = new Map<ManagerId, Set<string>>();
   /** The manager whose offers are being gone through. */
   private current:
-    | { readonly places: ReadonlySet<string>; readonly offers: Iterator<Held>; last: string | undefined }
+    | { readonly places: ReadonlySet<string>; readonly offers: Iterator<Held>; readonly seen: Set<string> }
     | undefined;
 
   get empty(): boolean {
@@ -49,9 +49,9 @@ export class Suspects {
         continue;
       }
       const { name } = step.value.offer;
-      // The offers of a name mostly stand together.
-      if (name === this.current.last) continue;
-      this.current.last = name;
+      // A name may have several offers.
+      if (this.current.seen.has(name)) continue;
+      this.current.seen.add(name);
       return { name, places: this.current.places };
     }
   }
@@ -60,7 +60,7 @@ export class Suspects {
     for (const [manager, places] of this.ways) {
       this.ways.delete(manager);
       const offers = view.sites.get(manager)?.offers;
-      if (offers !== undefined) return { places, offers: offers.values(), last: undefined };
+      if (offers !== undefined) return { places, offers: offers.values(), seen: new Set() };
     }
     return undefined;
   }

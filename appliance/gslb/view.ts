@@ -60,7 +60,9 @@ export interface Site {
   readonly own: Path | undefined;
   /** From it to other managers. */
   readonly paths: ReadonlyMap<ManagerId, Path>;
-  readonly offers: ReadonlyMap<string, Held>;
+  readonly offers: Table<string, Held>;
+  /** Keys of the offers, by tag. */
+  readonly tags: Table<string, string>;
 }
 
 /** A name's offers, over all managers. */
