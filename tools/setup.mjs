@@ -16,6 +16,7 @@ const groups = {
   test: ['build', 'runtime', 'test', 'guest', 'disk'],
   bench: ['build', 'runtime', 'test', 'guest', 'bench'],
   firmware: ['build', 'disk', 'firmware'],
+  boxes: ['build', 'runtime', 'test', 'disk', 'boxes'],
 };
 
 const command = process.argv[2] ?? 'test';
