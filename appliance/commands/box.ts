@@ -72,6 +72,7 @@ const VERBS: Readonly<
   async healthy({ wait = '120' }) {
     const verdict = await judge(paths, Number(wait) * 1000);
     console.log(verdict.reason);
+    await drawScreen(paths);
     if (verdict.do === 'reboot') execFileSync('systemctl', ['reboot']);
     return verdict.do === 'bless' ? 0 : 1;
   },
@@ -120,6 +121,7 @@ async function run({ wait = '0', apply = false }: Flags): Promise<number> {
     systemctl(report.keys.length > 0 ? 'start' : 'stop', 'bivouac-ssh.service');
     systemctl('start', 'bivouac-screen.service');
   }
+  await drawScreen(paths);
   return 0;
 }
 
