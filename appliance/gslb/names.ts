@@ -9,14 +9,14 @@ type Offers = Table<string, Held>;
 
 /** The names after one manager's offers changed; `changed`: an answer may be another. */
 export function withHeld(
-  names: View['names'],
+  { names, lapsed }: Pick<View, 'names' | 'lapsed'>,
   before: Offers,
   after: Offers,
   now: Millis,
   limits: ViewLimits,
-): { readonly names: View['names']; readonly changed: boolean } {
+): Pick<View, 'names' | 'lapsed'> & { readonly changed: boolean } {
   const changes = after.changesSince(before);
-  if (changes.length === 0) return { names, changed: false };
+  if (changes.length === 0) return { names, lapsed, changed: false };
   const { manager } = (changes[0]!.after ?? changes[0]!.before)!;
   /** Of each name what became of its offers. */
   const touched = new Map<string, Map<string, Held | undefined>>();
@@ -32,6 +32,7 @@ export function withHeld(
     changed ||= old === undefined || held === undefined || differs(old, held);
   }
   const draft = names.draft();
+  const gone = lapsed.draft();
   let lapses = false;
   for (const [name, own] of touched) {
     const old = names.get(name) ?? { held: [], since: now, moved: now, lapsed: [] };
@@ -44,11 +45,13 @@ export function withHeld(
     const others = old.held.filter(one => !isOwn(one));
     const added = [...own.values()].flatMap(held => held ?? []);
     const next = nameOf(old, [...others, ...added].sort(compare), now, true);
+    if (next.held.length === 0) gone.set(name, true);
+    else gone.delete(name);
     lapses ||= next.held.length === 0;
     draft.set(name, next);
   }
-  const all = draft.done();
-  return { names: lapses ? forgotten(all, now, limits) : all, changed };
+  const all = { names: draft.done(), lapsed: gone.done() };
+  return { ...(lapses ? forgotten(all, now, limits) : all), changed };
 }
 
 /** Whether what is decided by is another. */
@@ -84,19 +87,27 @@ const serving = (held: readonly Held[]): string =>
     .join('\n');
 
 /** Without the names that nobody has offered for long, or, when there are too many, for longest. */
-function forgotten(names: Table<string, Name>, now: Millis, limits: ViewLimits): Table<string, Name> {
-  const lapsed = [...names.entries()].filter(([, name]) => name.held.length === 0);
-  const old = lapsed.filter(([, name]) => now - name.since > limits.lapse);
+function forgotten(
+  all: Pick<View, 'names' | 'lapsed'>,
+  now: Millis,
+  limits: ViewLimits,
+): Pick<View, 'names' | 'lapsed'> {
+  const lapsed = [...all.lapsed.keys()].map(key => [key, all.names.get(key)!.since] as const);
+  const old = lapsed.filter(([, since]) => now - since > limits.lapse);
   const over = lapsed.length - old.length - limits.lapsed;
   const worst =
     over <= 0
       ? []
       : lapsed
-          .filter(([, name]) => now - name.since <= limits.lapse)
-          .sort(([, one], [, other]) => one.since - other.since)
+          .filter(([, since]) => now - since <= limits.lapse)
+          .sort(([, one], [, other]) => one - other)
           .slice(0, over);
-  if (old.length + worst.length === 0) return names;
-  const draft = names.draft();
-  for (const [key] of [...old, ...worst]) draft.delete(key);
-  return draft.done();
+  if (old.length + worst.length === 0) return all;
+  const names = all.names.draft();
+  const left = all.lapsed.draft();
+  for (const [key] of [...old, ...worst]) {
+    names.delete(key);
+    left.delete(key);
+  }
+  return { names: names.done(), lapsed: left.done() };
 }

@@ -146,12 +146,12 @@ function replace(
   moved = false,
 ): View {
   const before = view.sites.get(site.manager)?.offers ?? Table.empty<string, Held>();
-  const { names, changed } = withHeld(view.names, before, offers, now, limits);
+  const { changed, ...names } = withHeld(view, before, offers, now, limits);
   return {
     ...view,
     version: moved || changed ? view.version + 1 : view.version,
     sites: new Map(view.sites).set(site.manager, { ...site, offers }),
-    names,
+    ...names,
     count: view.count - before.size + offers.size,
   };
 }

@@ -82,6 +82,8 @@ export interface View {
   readonly version: number;
   readonly sites: ReadonlyMap<ManagerId, Site>;
   readonly names: Table<string, Name>;
+  /** Names that nobody offers any more. */
+  readonly lapsed: Table<string, true>;
   /** Offers in all. */
   readonly count: number;
   /** Offers that were not taken in because of the limits, since the start. */
@@ -123,6 +125,7 @@ export const emptyView = (): View => ({
   version: 0,
   sites: new Map(),
   names: Table.empty(),
+  lapsed: Table.empty(),
   count: 0,
   refused: 0,
 });

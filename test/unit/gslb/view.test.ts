@@ -175,6 +175,8 @@ test('names and sites tell of the same offers, and a version stands for one set 
       for (const [at, one] of events.entries()) {
         const before = view;
         view = reduce(view, one, at);
+        const idle = [...view.names.entries()].flatMap(([name, { held }]) => (held.length === 0 ? name : []));
+        expect([...view.lapsed.keys()].sort()).toEqual(idle.sort());
         const bySite = [...view.sites.values()].flatMap(site => [...site.offers.values()]);
         const byName = [...view.names.values()].flatMap(name => name.held);
         expect(new Set(byName)).toEqual(new Set(bySite));
