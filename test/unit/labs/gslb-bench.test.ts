@@ -6,6 +6,7 @@ import { byDns, hindsight, nearestOnly, roundRobin } from '../../../labs/bench/g
 import { Events } from '../../../labs/bench/gslb/events.ts';
 import { Farm, Pipe } from '../../../labs/bench/gslb/farm.ts';
 import { type Chooser, Network } from '../../../labs/bench/gslb/network.ts';
+import { periodic } from '../../../labs/bench/gslb/news.ts';
 import { planFor, waitOf } from '../../../labs/bench/gslb/oracle.ts';
 import { byGslb } from '../../../labs/bench/gslb/ours.ts';
 import { addressesOf, queryOf } from '../../../labs/bench/gslb/questions.ts';
@@ -188,4 +189,9 @@ test('the most that comes back for what was sent is what counts', () => {
   expect(figure).toMatchObject({ ours: { min: 0, median: 1, max: 2 }, met: false });
   expect(figure.beside.map(({ sample }) => sample.max)).toEqual([172 / 72, 4]);
   expect(figure.name).toContain('large');
+});
+
+test('of refreshes those count that come by the clock, not those that follow a notice', () => {
+  const all = [900, 1000, 1025, 1100, 2010, 2030, 2990, 4000];
+  expect(periodic(all, 950)).toEqual([1000, 2010, 2990, 4000]);
 });
