@@ -7,18 +7,15 @@ import { poolPrefixes } from './config/pools.ts';
 import type { Capabilities } from './dataplane/capabilities.ts';
 import type { Driver } from './desired/driver.ts';
 import { metricsOf } from './desired/metric.ts';
-import type { WantedDataplane, WantedRoutes } from './desired/wanted.ts';
+import type { WantedRoutes } from './desired/wanted.ts';
 import { capabilitiesOf } from './ipvs/choose.ts';
-import type { ManagerHost, Secrets } from './manager-host.ts';
+import type { CountingDriver, ManagerHost, Secrets } from './manager-host.ts';
 import { createPassive, createPassiveDataplane } from './reconciler/passive.ts';
 import type { Reached } from './registry/state.ts';
 import { createChangeMemory } from './routing/change-file.ts';
 import { createFrr, type Frr } from './routing/frr.ts';
 
-export function dataplaneDriver(
-  config: Config,
-  host: ManagerHost,
-): Driver<WantedDataplane, Reached['farms']> {
+export function dataplaneDriver(config: Config, host: ManagerHost): CountingDriver {
   const { driver } = config.dataplane;
   if (driver === 'none') return createPassiveDataplane();
   if (driver === 'ipvs' && !host.hasIpvs)

@@ -23,6 +23,7 @@ import { ROUTED, type Sight } from './operator/views.ts';
 import { webAnswer } from './operator/web.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import { createRedirector } from './redirector/redirector.ts';
+import { wantsCounts } from './registry/counts.ts';
 import type { Event } from './registry/events.ts';
 import { heartbeatOf } from './registry/servers.ts';
 import type { Reached } from './registry/state.ts';
@@ -44,6 +45,8 @@ export interface Manager {
 
 /** How often what waits is looked at. */
 const TICK = 500;
+/** How often connections are counted for servers that do not tell of theirs. A listing of all of them may cost the kernel long. */
+const COUNT = 10_000;
 const SUPERSEDED = { code: 'superseded', sentence: 'a newer session of the same server replaced it' };
 
 /** How long a stop waits for each step of the withdrawal. */
@@ -131,9 +134,10 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     // The same as before is wanted, but as another value.
     onMoved: () => dataplane.want({ ...loop.derived.wanted.dataplane }),
   });
+  const balancer = dataplaneDriver(config, host);
   const dataplane = createReconciler<WantedDataplane, Reached['farms']>({
     name: 'dataplane',
-    driver: redirector.around(dataplaneDriver(config, host)),
+    driver: redirector.around(balancer),
     clock,
     random,
     log,
@@ -283,6 +287,16 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     clock.after('tick', TICK, tick);
   };
   tick();
+  const count = async (): Promise<void> => {
+    if (ticking && balancer.connections !== undefined && wantsCounts(loop.state))
+      loop.dispatch({ type: 'counted', connections: await balancer.connections() });
+  };
+  const countAgain = (): void => {
+    if (!ticking) return;
+    const failed = (error: Error): void => log('warning', 'not-counted', { why: error.message });
+    clock.after('count', COUNT, () => void count().catch(failed).finally(countAgain));
+  };
+  countAgain();
 
   return {
     async reload(next, read) {

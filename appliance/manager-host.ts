@@ -9,8 +9,14 @@ import type { GslbRoleOptions } from './gslb-role.ts';
 import type { Host, Http, OpenVty, Signer, Store, TlsIdentity, Verify } from './host/ports.ts';
 import type { Choice } from './ipvs/choose.ts';
 import type { MissionHost } from './mission.ts';
+import type { Counts } from './registry/counts.ts';
 import type { Reached } from './registry/state.ts';
 import type { RouteSocket } from './routing/route-batch.ts';
+
+/** A data plane, and the established connections that it carries, where it can tell. */
+export interface CountingDriver extends Driver<WantedDataplane, Reached['farms']> {
+  readonly connections?: () => Promise<Counts>;
+}
 
 type GslbHost = Required<GslbRoleOptions['host']>;
 
@@ -26,7 +32,7 @@ export interface ManagerHost extends Host {
   readonly openDataplane: (options: {
     readonly anycastPort: number;
     readonly driver: Choice;
-  }) => Driver<WantedDataplane, Reached['farms']>;
+  }) => CountingDriver;
   /** Whether the kernel balances by IPVS too; absent: no. */
   readonly hasIpvs?: boolean;
   readonly signer: Signer;

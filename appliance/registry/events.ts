@@ -4,6 +4,7 @@
 import type { Address } from '../../sdk/wire/address.ts';
 import type { ServerMessage } from '../../sdk/wire/messages.ts';
 import type { Binding, ManagerId, ServerId } from '../../sdk/wire/model.ts';
+import type { Counts } from './counts.ts';
 import type { Kept } from './elsewhere.ts';
 import type { LeaseRecord, Reached, Reason, ServerRecord, ServiceKey, SessionId } from './state.ts';
 
@@ -54,6 +55,8 @@ export type Event =
     }
   /** A driver finished: what it really reached. */
   | { readonly type: 'reached'; readonly routes?: Reached['routes']; readonly farms?: Reached['farms'] }
+  /** The data plane has counted connections. */
+  | { readonly type: 'counted'; readonly connections: Counts }
   /** At the start: what was stored before a restart. */
   | {
       readonly type: 'restored';

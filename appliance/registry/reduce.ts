@@ -5,6 +5,7 @@ import type { Address } from '../../sdk/wire/address.ts';
 import type { ServerMessage } from '../../sdk/wire/messages.ts';
 import { vipOf } from './carried.ts';
 import type { RegistryConfig } from './config.ts';
+import { takeCounts } from './counts.ts';
 import { type Decision, reason, refused, type Step } from './decision.ts';
 import type { Event } from './events.ts';
 import { forgetPeer, hear, silence } from './hear.ts';
@@ -63,6 +64,8 @@ export function take(state: State, config: RegistryConfig, event: Event, now: Mi
         },
         decisions: [],
       };
+    case 'counted':
+      return takeCounts(state, now, event.connections);
     case 'restored':
       return restore(state, config, event, now);
     case 'heard':

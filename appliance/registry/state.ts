@@ -48,7 +48,13 @@ export interface ServiceRecord {
   readonly address: Address;
   readonly verdict: Verdict;
   readonly report:
-    | (Report & { readonly at: Millis /** Connections, weighted over time. */; readonly average: number })
+    | (Report & {
+        readonly at: Millis;
+        /** Connections, weighted over time. */
+        readonly average: number;
+        /** Not its server's word: what the data plane counts, for want of that (counts.ts). */
+        readonly counted?: true;
+      })
     | undefined;
   /** What was asked of it: serve, drain, or drain and then go. */
   readonly intent: 'serve' | 'drain' | 'withdraw';
