@@ -32,7 +32,7 @@ export function defaultConfiguration({ mac, ports, taken, hello }: Found): strin
       ports.lan.length > 0 && { dhcp: [{ interface: 'lan', range: `${cell}.100-${cell}.199` }] }),
     routing:
       hello === undefined
-        ? {}
+        ? { driver: 'none' }
         : {
             interfaces: ['wan'],
             area: hello.area,

@@ -70,6 +70,7 @@ beforeEach(() => {
     put(`sys/class/net/${name}/type`, '1\n');
     put(`sys/class/net/${name}/address`, `52:54:00:00:00:0${at}\n`);
     put(`sys/class/net/${name}/carrier`, '1\n');
+    put(`sys/class/net/${name}/ifindex`, `${at + 2}\n`);
     if (name !== 'docker0') mkdirSync(join(paths.nics, name, 'device'));
   }
 });
@@ -197,6 +198,24 @@ test('a box with nothing at all runs by its defaults, closed to SSH until a key 
   put('var/lib/bivouac/box/authorized_keys', `${KEY}\n`);
   expect((await configure(paths, effects)).report.keys).toEqual([fingerprint(KEY)]);
   expect(firewall).toContain('tcp dport 22 accept comment "SSH"');
+});
+
+test('the port that has a lease is the WAN, and stays it', async () => {
+  put(
+    'run/systemd/netif/leases/3',
+    '# This is private data. Do not parse.\nADDRESS=10.254.9.7\nNETMASK=255.255.255.0\n',
+  );
+  const { report } = await configure(paths, effects);
+  expect(report.ports).toMatchObject({ wan: 'eth1', lan: ['eth0'], sure: true });
+  expect(text('run/systemd/network/30-eth1.network')).toContain('DHCP=ipv4');
+  // Its own network is not the WAN's, and it is the same at the next look.
+  const lan = text('run/systemd/network/30-eth0.network');
+  expect(lan).toMatch(/Address=(?!10\.254\.9\.)/);
+  rmSync(join(root, 'run/systemd/netif/leases/3'));
+  expect((await configure(paths, effects)).report.ports).toMatchObject({
+    wan: 'eth1',
+    reason: 'it was found to be before',
+  });
 });
 
 test('a neighbour that was heard is in the defaults of the same start', async () => {

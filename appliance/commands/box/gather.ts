@@ -3,7 +3,6 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { type Mac, parseAddress } from '../../../sdk/wire/address.ts';
 import {
@@ -106,21 +105,18 @@ function mounts(kind: string, volume: string, at: string): boolean {
 }
 
 /** The Ethernet ports that are hardware, with what they have now. */
-export function nicsOf({ nics }: Paths): Nic[] {
-  const leased = networkInterfaces();
+export function nicsOf({ nics, leases }: Paths): Nic[] {
+  const about = (name: string, what: string): string => (textOf(join(nics, name, what)) ?? '').trim();
   return readdirSync(nics)
-    .filter(
-      name => existsSync(join(nics, name, 'device')) && textOf(join(nics, name, 'type'))?.trim() === '1',
-    )
+    .filter(name => existsSync(join(nics, name, 'device')) && about(name, 'type') === '1')
     .map(name => {
-      const lease = leased[name]?.find(
-        ({ family, address }) => family === 'IPv4' && !address.startsWith('169.254.'),
-      );
-      const address = lease && parseAddress(lease.address);
+      // An address that the box gave itself is no lease.
+      const lease = /^ADDRESS=(\S+)$/m.exec(textOf(join(leases, about(name, 'ifindex'))) ?? '')?.[1];
+      const address = lease === undefined ? undefined : parseAddress(lease);
       return {
         name,
-        mac: (textOf(join(nics, name, 'address')) ?? '').trim() as Mac,
-        carrier: textOf(join(nics, name, 'carrier'))?.trim() === '1',
+        mac: about(name, 'address') as Mac,
+        carrier: about(name, 'carrier') === '1',
         ...(address !== undefined && { lease: address }),
       };
     });

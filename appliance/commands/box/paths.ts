@@ -14,6 +14,8 @@ export interface Paths {
   readonly network: string;
   /** The kernel's network ports. */
   readonly nics: string;
+  /** networkd's leases, by the ports' numbers. */
+  readonly leases: string;
   /** Where a stick is mounted while it is read. */
   readonly stick: string;
 }
@@ -24,5 +26,6 @@ export const pathsBelow = (root: string): Paths => ({
   esp: join(root, 'efi'),
   network: join(root, 'run/systemd/network'),
   nics: join(root, 'sys/class/net'),
+  leases: join(root, 'run/systemd/netif/leases'),
   stick: join(root, 'run/bivouac-stick'),
 });

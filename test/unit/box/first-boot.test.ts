@@ -128,7 +128,8 @@ test('a box that nobody has told anything serves its cell', () => {
     name: 'bivouac-123456',
     plain: true,
     access: ['eth1'],
-    routing: { driver: 'frr', interfaces: [] },
+    // Nobody was heard who speaks OSPF.
+    routing: { driver: 'none' },
     dhcp: [{ interface: 'eth1', range: { first: '10.254.9.100', last: '10.254.9.199' } }],
   });
   expect(box.links).toEqual({
@@ -187,7 +188,7 @@ test('a neighbour that speaks OSPF is joined as it speaks', () => {
   });
   expect(unfit(heard)).toBeUndefined();
   const { config } = defaults({ mac: MAC, ports: two, taken: [], hello: heard });
-  expect(config.routing).toMatchObject({ interfaces: ['eth0'], area: '0.0.0.7', hello: 5 });
+  expect(config.routing).toMatchObject({ driver: 'frr', interfaces: ['eth0'], area: '0.0.0.7', hello: 5 });
 });
 
 test('where there is a designated router the link is a broadcast network', () => {
