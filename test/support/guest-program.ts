@@ -7,7 +7,9 @@ import { GuestChannel } from './guest-channel.ts';
 import { hostSystem } from './guest-system.ts';
 
 /** ms; a machine with much else to do takes long to boot an emulated one. */
-const BOOT = 240_000;
+const BOOT = 130_000;
+/** An emulator that is kept waiting at the wrong moment brings a kernel down at its start, and it is started again. */
+const BOOTS = 2;
 
 export interface GuestProgram {
   /** Asks the program; rejects with what went wrong in the guest, and the end of its console if it does not answer. */
@@ -22,13 +24,26 @@ export async function bootGuestProgram(
   program: string,
   onStop: () => void = () => {},
 ): Promise<GuestProgram> {
+  for (let boots = 1; ; boots++) {
+    try {
+      return await boot(program, onStop);
+    } catch (error) {
+      if (boots === BOOTS) {
+        onStop();
+        throw error;
+      }
+      console.warn(`a guest did not start, and is started again: ${(error as Error).message}`);
+    }
+  }
+}
+
+async function boot(program: string, onStop: () => void): Promise<GuestProgram> {
   const directory = mkdtempSync(join(tmpdir(), 'bivouac-guest-'));
   const channelPath = join(directory, 'channel');
   const guest = new Guest({ ...hostSystem(directory, program), channel: channelPath });
   const dispose = async (): Promise<void> => {
     await guest.kill();
     rmSync(directory, { recursive: true, force: true });
-    onStop();
   };
   let channel: GuestChannel;
   const ask: GuestProgram['ask'] = async (name, args, timeout = 120_000) => {
@@ -52,6 +67,7 @@ export async function bootGuestProgram(
     async stop() {
       channel.close();
       await dispose();
+      onStop();
     },
   };
 }
