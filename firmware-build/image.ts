@@ -16,6 +16,7 @@ import { finishRoot, slimRoot } from './steps/finish.ts';
 import { enableForeign } from './steps/foreign.ts';
 import { makeInitramfs } from './steps/initramfs.ts';
 import { installKernel, type Kernel } from './steps/kernel.ts';
+import { writeManifest } from './steps/manifest.ts';
 import { installNode } from './steps/node.ts';
 import { installProgram } from './steps/program.ts';
 import { removeTree, run } from './steps/run.ts';
@@ -75,6 +76,7 @@ export function makeImage(build: Build, key: KeyObject, say: Say): void {
   );
   const weights = step('weights', () => weighRoot(build, owners, packed.root));
   report(build, name, packed, weights, say);
+  writeManifest(build, name, key);
 }
 
 /** What was made: the file that people download, bytes of the packed root, and other parts worth telling. */
@@ -122,10 +124,7 @@ export function makeDiskImage(
       'root.verity': verity.file,
       'root.squashfs': squashfs,
     };
-    const { file, manifest, signature } = makeUpdate(build, parts, key);
-    writeFileSync(`${name}.update`, file);
-    writeFileSync(`${name}.manifest.json`, manifest);
-    writeFileSync(`${name}.manifest.sig`, signature);
+    writeFileSync(`${name}.update`, makeUpdate(build, parts, key));
   });
   const size = (file: string): number => statSync(file).size;
   return {

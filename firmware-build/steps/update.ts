@@ -22,28 +22,22 @@ const ORDER = [
   'root.squashfs',
 ] as const satisfies readonly PartName[];
 
-export interface Update {
-  /** The whole file (an archive, see appliance/box/update-file.ts). */
-  readonly file: Uint8Array;
-  readonly manifest: Uint8Array;
-  /** Ed25519 over the manifest. */
-  readonly signature: Uint8Array;
-}
-
-/** The update of these parts, given by their files. The same parts and key give the same bytes. */
-export function makeUpdate(build: Build, parts: Readonly<Record<PartName, string>>, key: KeyObject): Update {
+/** The update (an archive, see appliance/box/update-file.ts) of these parts, given by their files. The same parts and key give the same bytes. */
+export function makeUpdate(
+  build: Build,
+  parts: Readonly<Record<PartName, string>>,
+  key: KeyObject,
+): Uint8Array {
   const contents = ORDER.map(name => ({ name, bytes: readFileSync(parts[name]) }));
   const described = contents.map(({ name, bytes }) => [name, describe(bytes)]);
   const { profile, version } = build;
   const raw = { format: 1, profile: profile.name, version, parts: Object.fromEntries(described) };
   const manifest = Buffer.from(`${JSON.stringify(raw, null, 2)}\n`);
-  const signature = sign(null, manifest, key);
-  const file = writeTar([
+  return writeTar([
     { name: 'manifest.json', bytes: manifest },
-    { name: 'manifest.sig', bytes: signature },
+    { name: 'manifest.sig', bytes: sign(null, manifest, key) },
     ...contents,
   ]);
-  return { file, manifest, signature };
 }
 
 /** Size in bytes, and SHA-256 in hex. */

@@ -27,6 +27,7 @@ import { layoutOf, SECTOR } from '../../firmware-build/formats/layout.ts';
 import { sectionsOf } from '../../firmware-build/formats/pe.ts';
 import { makeDiskImage } from '../../firmware-build/image.ts';
 import { parseProfile } from '../../firmware-build/profile.ts';
+import { writeManifest } from '../../firmware-build/steps/manifest.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const directory = mkdtempSync(join(tmpdir(), 'bivouac-firmware-'));
@@ -158,6 +159,24 @@ describe('the disk', () => {
   });
 });
 
+test('the manifest has every file’s hash, and its signature can be checked by openssl', () => {
+  const build = { profile, version } as Build;
+  writeManifest(build, image, privateKey);
+  const { files } = JSON.parse(readFileSync(`${image}.manifest.json`, 'utf8')) as {
+    files: Record<string, { size: number; sha256: string }>;
+  };
+  expect(Object.keys(files)).toEqual(['image.img', 'image.update']);
+  expect(run('sha256sum', `${image}.update`).slice(0, 64)).toBe(files['image.update']?.sha256);
+  const key = join(directory, 'public.pem');
+  writeFileSync(key, createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }));
+  const words = ['-verify', '-pubin', '-inkey', key, '-rawin', '-in', `${image}.manifest.json`];
+  expect(run('openssl', 'pkeyutl', ...words, '-sigfile', `${image}.manifest.sig`)).toMatch(
+    /Verified Success/,
+  );
+  rmSync(`${image}.manifest.json`);
+  rmSync(`${image}.manifest.sig`);
+});
+
 test('the update file is one that the box takes', () => {
   const bytes = readFileSync(`${image}.update`);
   const key = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
@@ -183,10 +202,10 @@ test('a second build gives the same bits', () => {
   expect(differences(join(directory, 'first'), join(directory, 'second'), 'image')).toEqual([]);
   expect(statSync(`${image}.img`).size).toBeGreaterThan(0);
   // And would it have been seen?
-  const bytes = readFileSync(`${image}.manifest.json`);
-  bytes[20] = (bytes[20] ?? 0) ^ 1;
-  writeFileSync(join(directory, 'second/image.manifest.json'), bytes);
+  const bytes = readFileSync(`${image}.update`);
+  bytes[20_000] = (bytes[20_000] ?? 0) ^ 1;
+  writeFileSync(join(directory, 'second/image.update'), bytes);
   expect(differences(join(directory, 'first'), join(directory, 'second'), 'image')).toEqual([
-    'image.manifest.json: differs from byte 20 on',
+    'image.update: differs from byte 20000 on',
   ]);
 });
