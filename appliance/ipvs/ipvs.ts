@@ -21,6 +21,14 @@ import { afterStep, type Departure, planService, type Step } from './plan.ts';
 import { renderStep } from './render.ts';
 import { applySettings, type Memory, restoreSettings } from './settings.ts';
 import type { IpvsSocket } from './socket.ts';
+import {
+  askTimeouts,
+  KERNEL_TIMEOUTS,
+  readTimeouts,
+  sameTimeouts,
+  setTimeouts,
+  TIMEOUTS,
+} from './timeouts.ts';
 import { LocalVips } from './vips.ts';
 
 export interface IpvsOptions {
@@ -61,6 +69,8 @@ class Ipvs implements IpvsDriver {
   private readonly vips: LocalVips;
   private started = false;
   private isSet = false;
+  /** Those that are put back at release(). */
+  private timeouts = KERNEL_TIMEOUTS;
   private standing: readonly string[] = [];
   /** All that is in the kernel of ours. */
   private readonly have = new Map<ServiceName, VirtualService>();
@@ -87,8 +97,7 @@ class Ipvs implements IpvsDriver {
     const units = this.differing(wanted.farms);
     // A host that forwards by other means is left as it is.
     if (!this.isSet && units.some(unit => unit.services.length > 0)) {
-      this.standing = applySettings(this.options.sysctl, this.options.memory);
-      this.isSet = true;
+      await this.prepare();
     }
     this.failed.clear();
     for (let at = 0; at < units.length; at += BATCH) {
@@ -107,6 +116,7 @@ class Ipvs implements IpvsDriver {
     const services = [...this.have.values()];
     const { ipvs, family, routes, sysctl, memory, cutter } = this.options;
     await ipvs.send(services.map(service => encodeStep(family, { do: 'remove-service', service })));
+    if (this.isSet || services.length > 0) await ipvs.send([setTimeouts(family, this.timeouts)]);
     await this.vips.remove(this.vips.all(), new Set());
     restoreSettings(sysctl, memory);
     this.vips.close();
@@ -151,6 +161,21 @@ class Ipvs implements IpvsDriver {
       farms.set(key, members);
     }
     return farms;
+  }
+
+  /** Sets what all farms need. */
+  private async prepare(): Promise<void> {
+    const { ipvs, family, sysctl, memory } = this.options;
+    const problems = [...applySettings(sysctl, memory)];
+    await ipvs.request(askTimeouts(family), (_, payload) => {
+      const found = readTimeouts(payload);
+      // Ours are of a daemon that was killed: what stood there before that is not known.
+      if (found !== undefined && !sameTimeouts(found, TIMEOUTS)) this.timeouts = found;
+    });
+    const [error] = await ipvs.send([setTimeouts(family, TIMEOUTS)]);
+    if (error !== 0) problems.push(`the timeouts of IPVS cannot be set (error ${error})`);
+    this.standing = problems;
+    this.isSet = true;
   }
 
   /** Takes up what the kernel holds. */

@@ -44,6 +44,7 @@ export const ipvs: Subject = {
 
 const ipvsRemains = ({ appliance }: Cell): string =>
   appliance.runSync('ipvsadm', ['-Sn']) +
+  appliance.runSync('ipvsadm', ['-L', '--timeout']).replace('Timeout (tcp tcpfin udp): 900 120 300\n', '') +
   appliance.ip('route show table local proto 178') +
   appliance.ip('-6 route show table local proto 178');
 

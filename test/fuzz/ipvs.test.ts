@@ -5,6 +5,7 @@ import { readConnection } from '../../appliance/ipvs/connections.ts';
 import { layFarm } from '../../appliance/ipvs/layout.ts';
 import { localRoute, readLocalRoute } from '../../appliance/ipvs/local-routes.ts';
 import { encodeStep, readDestination, readFamily, readService } from '../../appliance/ipvs/messages.ts';
+import { readTimeouts } from '../../appliance/ipvs/timeouts.ts';
 import { address } from '../../sdk/wire/address.ts';
 import { farm, member } from '../unit/dataplane/farms.ts';
 
@@ -39,6 +40,7 @@ test('netlink', () => {
       readDestination(bytes, vip);
       readLocalRoute(bytes);
       readFamily(bytes);
+      readTimeouts(bytes);
     }),
     { numRuns: 20_000 },
   );

@@ -99,6 +99,8 @@ test('settings are changed only once something is to be balanced, and put back, 
   await apply(driver, farm([A]));
   expect(host.settings.get('net/ipv4/conf/all/arp_ignore')).toBe('1');
   expect(host.settings.get('net/ipv4/ip_forward')).toBe('1');
+  // Quiet connections last as long as with nftables.
+  expect(host.ipvs.timeouts).toEqual({ established: 7440, closing: 240, udp: 300 });
   driver.detach();
   const next = host.driver();
   await apply(next, farm([A]));
@@ -106,6 +108,7 @@ test('settings are changed only once something is to be balanced, and put back, 
   expect(host.settings).toEqual(before);
   expect([host.ipvs.services.size, host.routes.routes.size, host.remembered]).toEqual([0, 0, '']);
   expect([host.ipvs.closed, host.routes.closed]).toEqual([true, true]);
+  expect(host.ipvs.timeouts).toEqual({ established: 900, closing: 120, udp: 300 });
 });
 
 test('another daemon adopts what it finds and takes out what nobody wants', async () => {

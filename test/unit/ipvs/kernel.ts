@@ -3,6 +3,7 @@
  */
 import { attribute, attributes, message } from '../../../appliance/dataplane/attributes.ts';
 import type { IpvsSocket } from '../../../appliance/ipvs/socket.ts';
+import { KERNEL_TIMEOUTS, readTimeouts, setTimeouts } from '../../../appliance/ipvs/timeouts.ts';
 
 const [ENOENT, ESRCH, EEXIST] = [2, 3, 17];
 export const FAMILY = 40;
@@ -27,6 +28,7 @@ export class FakeIpvs implements IpvsSocket {
   readonly commands: number[] = [];
   /** Errors to give to the next requests of a command. */
   readonly refuse = new Map<number, number>();
+  timeouts = KERNEL_TIMEOUTS;
   closed = false;
 
   async send(requests: readonly Uint8Array[]): Promise<readonly number[]> {
@@ -37,6 +39,7 @@ export class FakeIpvs implements IpvsSocket {
     const command = request[16]!;
     const answer = (list: Uint8Array[]): void =>
       onMessage?.(FAMILY, message(FAMILY, 0, Uint8Array.of(command, 1, 0, 0), list).subarray(16));
+    if (command === 13) onMessage?.(FAMILY, setTimeouts(FAMILY, this.timeouts).subarray(16));
     if (command === 4) for (const { body } of this.services.values()) answer([attribute(1, nested(body))]);
     if (command !== 8) return;
     const service = this.services.get(idOf(attributes(attributes(request.subarray(20)).get(1)!)));
@@ -51,6 +54,10 @@ export class FakeIpvs implements IpvsSocket {
     const command = request[16]!;
     const error = this.refuse.get(command);
     if (error !== undefined) return error;
+    if (command === 12) {
+      this.timeouts = readTimeouts(request.subarray(16)) ?? KERNEL_TIMEOUTS;
+      return 0;
+    }
     const list = attributes(request.subarray(20));
     const body = new Map(attributes(list.get(1)!));
     const id = idOf(body);
