@@ -25,12 +25,14 @@ const MISSES = 3;
 /** An unpadded poll without a cookie. */
 const BARE = 28;
 
+/** Addresses that are remembered. */
+const MOST_PLACES = 10_000;
 /** One line of the log for each sort of refusal in this time. */
 const QUIET: Millis = 10_000;
 
 /** Why what came was not believed. nonce: no poll of ours is open that it could answer. manager: it speaks for another. */
 type Refusal = 'malformed' | 'nonce' | 'manager' | 'untrusted' | 'signature';
-export type PollCount = 'sent' | 'answered' | 'missed' | `refused-${Refusal}`;
+export type PollCount = 'sent' | 'answered' | 'missed' | 'late' | `refused-${Refusal}`;
 
 interface Polled {
   readonly manager: ManagerId;
@@ -71,6 +73,8 @@ export class Poller {
   private readonly polled = new Map<ManagerId, Polled>();
   /** By the nonce of the poll that is open. */
   private readonly open = new Map<string, Polled>();
+  /** Where managers are, or were. */
+  private readonly places = new Set<Address>();
   private readonly said = new Map<PollCount, Millis>();
 
   constructor(options: PollerOptions) {
@@ -79,6 +83,7 @@ export class Poller {
 
   /** Begins to poll a manager, or goes on with other addresses. */
   want(manager: ManagerId, addresses: readonly Address[], port: number): void {
+    for (const address of addresses) this.places.add(address);
     const known = this.polled.get(manager);
     if (known !== undefined) {
       Object.assign(known, { addresses, port });
@@ -105,6 +110,7 @@ export class Poller {
     polled?.timer?.cancel();
     if (polled !== undefined) this.shut(polled);
     this.polled.delete(manager);
+    if (this.polled.size === 0 || this.places.size > MOST_PLACES) this.places.clear();
   }
 
   /** A datagram that came to where the polls leave from. Never throws for what it holds. */
@@ -113,7 +119,7 @@ export class Poller {
       const message = bytes[3] === MESSAGE.cookie ? decodeAnycast(bytes) : decodePoll(bytes);
       if (message.type !== 'cookie' && message.type !== 'poll-reply') return;
       const polled = this.open.get(`${message.nonce}`);
-      if (polled === undefined) this.refuse('nonce', from);
+      if (polled === undefined) this.unasked(from);
       else if (message.type === 'cookie') this.takeCookie(polled, message.cookie);
       else this.takeReply(polled, message, bytes, from);
     } catch (error) {
@@ -130,6 +136,12 @@ export class Poller {
 
   private count(what: PollCount): void {
     this.counters[what] = (this.counters[what] ?? 0) + 1;
+  }
+
+  /** No poll is open that it could answer: one of those that are asked is only late. */
+  private unasked(from: Address): void {
+    if (this.places.has(from)) this.count('late');
+    else this.refuse('nonce', from);
   }
 
   /** Counts what is not believed, and says so now and then: it may come without end. */

@@ -37,10 +37,13 @@ beforeAll(async () => {
       certificate: `${mission}/${certificate}.pem`,
       key: `${mission}/${certificate}.key`,
     },
-    notices: { interfaces: ['lan'], refresh: 300 },
+    notices: { interfaces: ['lan'], refresh: 500 },
+    // What a busy machine makes late is no fault of a server.
+    ...{ sessions: { grace: 5000, heartbeat: 1000 }, damping: { enabled: false } },
   });
   const sites = {
-    'cell-a': { managers: ['cell-a'], clients: ['10.9.0.0/24'] },
+    // The GSLB's own host asks as one of the cell's.
+    'cell-a': { managers: ['cell-a'], clients: ['10.9.0.0/24', '10.1.0.3/32'] },
     'cell-b': { managers: ['cell-b'], clients: ['10.77.0.0/24'] },
   };
   const topology = join(cell.directory, 'topology.json');
@@ -61,8 +64,8 @@ beforeAll(async () => {
   );
   await Promise.all([a.start(), b.start(), gslb.start()]);
   await Promise.all([server(11, '10.1.0.1', 's1').up(), server(12, '10.1.0.2', 's2').up()]);
-  await gslb.until('sites', { manager: 'cell-a', polls: 'answers', offers: 1 });
-  await gslb.until('sites', { manager: 'cell-b', polls: 'answers', offers: 1 });
+  await gslb.until('sites', { manager: 'cell-a', polls: 'answers', offers: 1 }, 30_000);
+  await gslb.until('sites', { manager: 'cell-b', polls: 'answers', offers: 1 }, 30_000);
 }, 90_000);
 afterAll(() => cell.dispose());
 
@@ -72,7 +75,7 @@ async function dig(name: string, type = 'A', server = '10.1.0.3'): Promise<strin
   return (await hq.run(process.execPath, ['-e', script])).stdout.trim();
 }
 
-const check = { kind: 'tcp', interval: 100, timeout: 80 };
+const check = { kind: 'tcp', interval: 500, timeout: 450, fall: 6 };
 const server = (last: number, manager: string, name: string): Server =>
   new Server(cell.host(last), {
     ...{ name, manager, certificate: certificates[name]! },
@@ -114,17 +117,17 @@ test('a service is in DNS by itself, with its SRV record; managers are polled an
 
 test('each client is sent to its own site, and to the other one when that fails', async () => {
   const siteOf = async (client: string): Promise<string> => (await explain(client))[1]?.['site'] ?? '';
-  await poll(async () => (await siteOf('10.77.0.5')) === 'cell-b', 5000, 'b serves its own');
-  expect(await siteOf('10.9.0.2')).toBe('cell-a');
+  await poll(async () => (await siteOf('10.77.0.5')) === 'cell-b', 15_000, 'b serves its own');
+  await poll(async () => (await siteOf('10.9.0.2')) === 'cell-a', 10_000, 'a serves its own');
   expect((await gslb.show('decisions')).filter(row => row['name'] === 'www.mission').length).toBeGreaterThan(
     1,
   );
   // Its process is gone without a word: no more notices, no more polls answered.
   await b.stop('SIGKILL');
-  await poll(async () => (await siteOf('10.77.0.5')) === 'cell-a', 5000, 'a serves those of b');
-  await gslb.until('sites', { manager: 'cell-b', notices: 'silent', polls: 'lost' });
+  await poll(async () => (await siteOf('10.77.0.5')) === 'cell-a', 15_000, 'a serves those of b');
+  await gslb.until('sites', { manager: 'cell-b', notices: 'silent', polls: 'lost' }, 20_000);
   await b.start();
-  await poll(async () => (await siteOf('10.77.0.5')) === 'cell-b', 15_000, 'b serves its own again');
+  await poll(async () => (await siteOf('10.77.0.5')) === 'cell-b', 30_000, 'b serves its own again');
 });
 
 describe('anycast ARP by a GSLB', () => {
@@ -180,21 +183,27 @@ describe('anycast ARP by a GSLB', () => {
 test('a command overrides what policies say, outlives a restart, and is taken back; why is in the events', async () => {
   const command = async (...words: readonly string[]) =>
     hq.run(process.execPath, [PROGRAM, 'gslb', ...words, '--socket', join(gslb.directory, 'sock')]);
+  const [there, home] = ['cell-b', 'cell-a'];
   const at = async (): Promise<string | undefined> => (await explain('10.9.0.2'))[1]?.['site'];
-  await poll(async () => (await at()) === 'cell-a', 5000, 'home');
-  await poll(async () => (await dig('www.mission')).startsWith('['), 5000, 'an answer that is kept');
-  expect((await command('override', 'WWW.mission.', 'cell-b')).stdout).toContain('cell-b');
-  await poll(async () => (await at()) === 'cell-b', 5000, 'the override');
-  await gslb.until('overrides', { name: 'www.mission', to: 'cell-b' });
+  // Its DNS keeps an answer for that place.
+  const isKept = async (): Promise<boolean> => (await dig('www.mission')).startsWith('[');
+  await poll(isKept, 15_000, 'an answer');
+  await poll(async () => (await at()) === home, 15_000, 'home');
+  expect((await command('override', 'WWW.mission.', there)).stdout).toContain(there);
+  await poll(async () => (await at()) === there, 15_000, 'the override');
+  await gslb.until('overrides', { name: 'www.mission', to: there });
   await gslb.until('decisions', { name: 'www.mission', policy: 'nearest, override' });
   await gslb.until('events', { event: 'override', about: 'www.mission', code: 'set' });
+  await gslb.until('events', { event: 'answer-changed', about: 'www.mission', code: 'override' });
+  expect(gslb.log()).toContain('answer-changed');
   await gslb.stop();
   await gslb.start();
-  await poll(async () => (await at()) === 'cell-b', 15_000, 'the override after a restart');
+  await poll(async () => (await at()) === there, 30_000, 'the override after a restart');
+  await poll(isKept, 15_000, 'an answer that is overridden');
   expect((await command('override', 'www.mission', 'off')).status).toBe(0);
-  await poll(async () => (await at()) === 'cell-a', 5000, 'home again');
+  await poll(async () => (await at()) === home, 30_000, 'home again');
   await gslb.until('events', { event: 'answer-changed', about: 'www.mission', code: 'leader' });
-  expect((await command('override', 'no such name', 'cell-b')).stderr).toContain('is no name');
+  expect((await command('override', 'no such name', there)).stderr).toContain('is no name');
   expect((await command('override', 'www.mission')).status).toBe(2);
 });
 
@@ -210,10 +219,10 @@ test('a GSLB by itself: a zone and a certificate are all it is told, and binding
   daemon.before = ['setpriv', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all,+net_bind_service'];
   const pid = await daemon.start();
   expect(/CapEff:\t0*400\n/.test(readFileSync(`/proc/${pid}/status`, 'utf8'))).toBe(true);
-  await daemon.until('sites', { manager: 'cell-a', polls: 'answers', offers: 1 });
-  await daemon.until('sites', { manager: 'cell-b', polls: 'answers', offers: 1 });
+  await daemon.until('sites', { manager: 'cell-a', polls: 'answers', offers: 1 }, 30_000);
+  await daemon.until('sites', { manager: 'cell-b', polls: 'answers', offers: 1 }, 30_000);
   const ask = (name: string): Promise<string> => dig(name, 'A', '10.1.0.4');
-  await poll(async () => /10\.255\./.test(await ask('www.mission')), 5000, 'the service');
+  await poll(async () => /10\.255\./.test(await ask('www.mission')), 15_000, 'the service');
   // Its own address, found by itself.
   expect(await ask('ns1.mission')).toBe('["10.1.0.4"]');
   // Nothing else is open: neither registration nor DHCP, and no farm or route was touched.
@@ -230,10 +239,9 @@ test('an override is taken over by a reload, and shown', async () => {
     gslb: { ...role, policies: [{ match: '*.mission', override: ['cell-b'] }] },
   });
   await gslb.reload();
-  await poll(async () => (await explain('10.9.0.2'))[1]?.['site'] === 'cell-b', 5000, 'the override');
+  await poll(async () => (await explain('10.9.0.2'))[1]?.['site'] === 'cell-b', 15_000, 'the override');
   expect((await explain('10.9.0.2'))[1]?.['reason']).toContain('set by the operator');
-  expect(gslb.log()).toContain('answer-changed');
   gslb.configure({ gslb: role });
   await gslb.reload();
-  await poll(async () => (await explain('10.9.0.2'))[1]?.['site'] === 'cell-a', 5000, 'no override');
+  await poll(async () => (await explain('10.9.0.2'))[1]?.['site'] === 'cell-a', 15_000, 'no override');
 });

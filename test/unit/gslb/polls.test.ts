@@ -173,8 +173,12 @@ test('a reply that another key signed, a nonce that is not open, and a changed b
   poller.receive(forged, AT);
   poller.receive(encodePoll({ type: 'echo', nonce: new Uint8Array(8) }), AT);
   poller.receive(Uint8Array.of(1, 2, 3), AT);
-  poller.receive(encodeAnycast({ type: 'cookie', nonce: new Uint8Array(8), cookie: new Uint8Array(16) }), AT);
+  const unasked = encodeAnycast({ type: 'cookie', nonce: new Uint8Array(8), cookie: new Uint8Array(16) });
+  // Of one that is asked it is only late.
+  poller.receive(unasked, AT);
+  poller.receive(unasked, address('10.0.0.66'));
   expect(poller.counters).toMatchObject({
+    late: 1,
     'refused-signature': 1,
     'refused-malformed': 1,
     'refused-nonce': 1,
