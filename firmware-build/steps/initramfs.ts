@@ -11,7 +11,7 @@ import type { Kernel } from './kernel.ts';
 import { run } from './run.ts';
 
 /** What initramfs/init calls, all of it busybox. */
-const APPLETS =
+export const APPLETS =
   'basename cat cut dd find grep head ls mkdir mkfifo mknod modprobe mount mv printf reboot sed seq sh sha256sum sleep sort switch_root sync tr umount xargs'.split(
     ' ',
   );

@@ -21,7 +21,7 @@ export function makeSquashfs(build: Build): string {
     '-Xcompression-level',
     build.fast ? '3' : '19',
     '-b',
-    '256K',
+    '128K',
     '-mkfs-time',
     String(build.epoch),
     '-all-time',

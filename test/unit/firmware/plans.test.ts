@@ -1,4 +1,6 @@
 /** What the image builder decides: versions, partitions, modules, bills of materials, weights. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { compareVersions, isVersion } from '../../../appliance/box/version.ts';
 import { installedPackages } from '../../../firmware-build/formats/dpkg-status.ts';
@@ -13,6 +15,7 @@ import { hexOf, type Lock, runtimePackages } from '../../../firmware-build/forma
 import { spdxText } from '../../../firmware-build/formats/spdx.ts';
 import { weigh, weightTable } from '../../../firmware-build/formats/weights.ts';
 import { readOptions, UsageError } from '../../../firmware-build/options.ts';
+import { APPLETS } from '../../../firmware-build/steps/initramfs.ts';
 import { identityOf } from '../../../firmware-build/steps/verity.ts';
 import { imageVersion } from '../../../firmware-build/version.ts';
 
@@ -224,6 +227,31 @@ describe('weights', () => {
       '     5.0        0.0  1 others',
       '    50.0        0.0  all',
     ]);
+  });
+});
+
+describe('scripts', () => {
+  test.each(['initramfs/init', 'initramfs/boot-good', 'container/start'])('%s has no syntax error', name => {
+    const file = new URL(`../../../firmware-build/${name}`, import.meta.url).pathname;
+    const { status, stderr } = spawnSync('sh', ['-n', file], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  test('of the initramfs only call what is in it', () => {
+    const file = new URL('../../../firmware-build/initramfs/init', import.meta.url);
+    // Without comments and quoted words; a command is what begins a line, or follows an operator or one of the shell's words.
+    const text = readFileSync(file, 'utf8')
+      .replace(/^\s*#.*$/gm, '')
+      .replace(/'[^']*'|"[^"]*"/g, 'QUOTED')
+      .replace(/\b(then|do|if|!)\s/g, ';');
+    const called = [...text.matchAll(/(?:^|[|&;(])\s*([a-z_0-9]+)(?= [^)=]|$)/gm)].map(
+      match => match[1] ?? '',
+    );
+    const own = [...text.matchAll(/^(\w+)\(\)/gm)].map(match => match[1] ?? '');
+    const shell = 'export for case esac echo break continue exec fi return done while tried disk'.split(' ');
+    const unknown = called.filter(word => ![...APPLETS, 'dmsetup', ...own, ...shell].includes(word));
+    expect(called.length).toBeGreaterThan(20);
+    expect(unknown).toEqual([]);
   });
 });
 
