@@ -55,6 +55,12 @@ await serve({
   },
   /** A manager that is killed and comes back takes up what the kernel carries. */
   async restart() {
+    const isStored = (): Promise<boolean> =>
+      daemon.stored(2).then(
+        () => true,
+        () => false,
+      );
+    await poll(isStored, LONG, 'both servers are in the stored state');
     await daemon.stop('SIGKILL');
     for (const talk of talks) assert.ok(await talk.echo('without a manager'));
     await daemon.start(LONG);
