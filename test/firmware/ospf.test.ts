@@ -7,7 +7,8 @@
  *                                          client 10.9.0.2
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { Box } from '../support/box.ts';
@@ -17,10 +18,20 @@ import { startFrr } from '../support/frr.ts';
 import { type Namespace, Network, poll } from '../support/netns.ts';
 
 const { image } = newest();
+/** FRR's user must get into it. */
+const files = mkdtempSync(join(tmpdir(), 'bvo-'));
+chmodSync(files, 0o755);
 const network = new Network();
 const taps = ['a-wan', 'a-lan', 'b-wan'].map(name => `bv${process.pid % 10_000}${name}`);
 const [aWan, aLan, bWan] = taps as [string, string, string];
 const tap = (name: string): string => `tap,ifname=${name},script=no,downscript=no`;
+
+const WEB = {
+  name: 'www.mission',
+  protocol: 'http',
+  ports: 80,
+  check: { kind: 'tcp', interval: 2000, timeout: 1500 },
+};
 
 /** The first port is for the test to log in; it is on the lan, where there are several. */
 const configuration = (number: number) => ({
@@ -29,6 +40,8 @@ const configuration = (number: number) => ({
   access: ['lan'],
   pools: [`10.255.${number}.0/24`],
   dataplane: { driver: 'ipvs' },
+  // An emulator on a busy machine is away for longer than a server may be.
+  sessions: { heartbeat: 3000 },
   routing: { interfaces: ['wan'], hello: 1 },
   box: {
     wan: '52:54:00:00:00:02',
@@ -44,6 +57,7 @@ const b = new Box({ image, configuration: configuration(2), networks: [tap(bWan)
 afterAll(async () => {
   await Promise.all([a.dispose(), b.dispose()]);
   await network.dispose();
+  rmSync(files, { recursive: true });
   for (const name of taps)
     try {
       execFileSync('ip', ['link', 'delete', name], { stdio: 'pipe' });
@@ -92,7 +106,7 @@ test('a server behind one box is balanced by IPVS, and routed to a client and to
   const config = `${link(aWan)}${link(bWan)}interface hq\n ip ospf area 0\n ip ospf passive\nrouter ospf\n ospf router-id 10.200.0.1\n`;
   const frr = await startFrr({
     namespace: core.name,
-    directory: join(a.directory, 'frr'),
+    directory: join(files, 'frr'),
     config,
     daemons: ['ospfd'],
   });
@@ -105,7 +119,7 @@ test('a server behind one box is balanced by IPVS, and routed to a client and to
       await poll(async () => (await neighbours()) === 2, 120_000, 'both boxes are neighbours', 500),
     ).toBe(true);
 
-    const web = new Server(server, { manager: '10.1.0.1' });
+    const web = new Server(server, { manager: '10.1.0.1', services: [WEB] });
     const vip = await web.up(180_000);
     expect((await a.run('ipvsadm -Ln')).stdout).toContain(`${vip}:80`);
     expect(await poll(() => core.ip(`route show ${vip}`).includes(aWan), 60_000, 'the VIP is routed')).toBe(
