@@ -80,12 +80,14 @@ export class Authority {
     const sameZones =
       view.zones.length === before.zones.length &&
       view.zones.every(({ apex }) => before.zones.some(zone => zone.apex === apex));
+    // What ends an answer that follows an alias may be an SOA record: with other figures in it, any kept answer may be old.
+    const sameFigures = sameZones && JSON.stringify(view.zones) === JSON.stringify(before.zones);
     const topology = view.topology === before.topology ? {} : { topology: view.topology };
     const update: Update = sameZones
       ? {
           book: { zones: this.facts(), ...difference(before, view) },
           ...topology,
-          ...(changed === undefined ? {} : { changed: [...changed] }),
+          ...(changed === undefined || !sameFigures ? {} : { changed: [...changed] }),
         }
       : this.everything();
     for (const listener of this.listeners) listener(update);

@@ -222,6 +222,7 @@ test('the dissector’s tables are the code’s', async () => {
   add('check_kind', plain.CHECK_KIND);
   add('mode', plain.FORWARD_MODE);
   add('scheduler', plain.SCHEDULER);
+  add('affinity_by', { sip: 1 });
   add('state', plain.STATE);
   add('transport', { tcp: 6, udp: 17, sctp: 132 });
   add('family', { IPv4: 4, IPv6: 6 });
