@@ -266,10 +266,8 @@ export interface Http {
 /** Log levels are syslog's (RFC 5424), as journald reads them from `<N>` prefixes. */
 export type LogLevel = 'error' | 'warning' | 'notice' | 'info' | 'debug';
 
-export interface Log {
-  /** One event: a stable kebab-case name, and fields that hold no secret. */
-  (level: LogLevel, event: string, fields?: Readonly<Record<string, unknown>>): void;
-}
+/** One event: a stable kebab-case name, and fields that hold no secret. */
+export type Log = (level: LogLevel, event: string, fields?: Readonly<Record<string, unknown>>) => void;
 
 /** What a certificate says, and whether the mission's authority issued it. */
 export interface Inspected {
