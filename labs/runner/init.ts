@@ -17,7 +17,7 @@ export interface InitOptions {
   readonly mountPoint: string;
   /** Directories that must be visible at their own paths, wherever the host has them mounted. */
   readonly share: readonly string[];
-  /** The cap package, built for this machine's Node: the image has one for its own, in /lab/node_modules. */
+  /** The cap package, built for this machine's Node, if it is there: the image has one for its own, in /lab/node_modules. */
   readonly cap: string;
   /** What `bivouac` runs in the node: the words of a command on the host. */
   readonly bivouac: readonly string[];
@@ -63,7 +63,7 @@ for part in ${share.map(quote).join(' ')}; do
   if [ ! -e "root$part" ]; then bind "$part" "$part" ro; fi
 done
 ${binds.join('\n')}
-bind ${quote(cap)} /lab/node_modules/cap ro
+if [ -d ${quote(cap)} ]; then bind ${quote(cap)} /lab/node_modules/cap ro; fi
 printf '#!/bin/sh\\nexec %s "$@"\\n' ${quote(bivouac.map(quote).join(' '))} > root/usr/bin/bivouac
 chmod 755 root/usr/bin/bivouac
 mkdir -p root/.host
