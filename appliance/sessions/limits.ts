@@ -22,7 +22,7 @@ export interface SessionLimits {
   readonly pendingBytes: number;
   /** Messages of one session that are handled before others get their turn. */
   readonly slice: number;
-  /** Reports of services, by all sessions together, after which the event loop looks at everything else before the next is handled. */
+  /** Services reported to be up, by all sessions together, after which the event loop looks at everything else before the next is handled. */
   readonly reports: number;
 }
 

@@ -14,6 +14,7 @@ import type {
   RegistrationMessage,
   ServerMessage,
 } from '../../sdk/wire/messages.ts';
+import type { Report } from '../../sdk/wire/model.ts';
 import { encodeRegistration } from '../../sdk/wire/registration.ts';
 import { RegistrationParser } from '../../sdk/wire/stream.ts';
 import type { Millis, Stream, StreamHandlers } from '../host/ports.ts';
@@ -35,7 +36,7 @@ export interface SessionOwner {
   passServices(messages: readonly ServiceRegistration[]): void;
   /** There is more to read than a slice: call `work` when the others had their turn. */
   queue(): void;
-  /** Reports of so many services are handled. */
+  /** So many services are reported to be up. */
   reported(count: number): void;
   /** Enough was handled in this turn of the event loop: what else is there to read is for `queue`. */
   readonly turnIsOver: boolean;
@@ -234,7 +235,7 @@ export class Session implements StreamHandlers, HeartbeatOwner {
         this.wish = message.heartbeat;
       }
       if ('transaction' in message) this.outstanding.add(message.transaction);
-      if (message.type === 'report') this.owner.reported(message.reports.length);
+      if (message.type === 'report') this.owner.reported(upIn(message.reports));
       if (message.type !== 'register-service') this.owner.pass(message);
       else if (this.gathered === undefined) this.gathered = [message];
       else this.gathered.push(message);
@@ -277,6 +278,13 @@ export class Session implements StreamHandlers, HeartbeatOwner {
     this.outstanding.clear();
     this.owner.over(reason);
   }
+}
+
+/** Of what comes up a part may wait for the next turn; what goes never does: clients are still sent to it. */
+function upIn(reports: readonly Report[]): number {
+  let count = 0;
+  for (const { state } of reports) if (state === 'up') count++;
+  return count;
 }
 
 /** What a message takes of the budget: each lease that a server presents is a signature to verify. */

@@ -94,7 +94,7 @@ class SessionTable implements Sessions {
   private readonly streams = new Set<Stream>();
   private listeners: readonly Listener[] = [];
   private waiting: Session[] = [];
-  /** Services that were reported on in this turn of the event loop. */
+  /** Services that were reported to be up in this turn of the event loop. */
   private reports = 0;
   private unsent: Session[] = [];
   private lastId = 0;
@@ -281,7 +281,7 @@ class SessionTable implements Sessions {
   }
 
   reported(count: number): void {
-    if (this.reports === 0)
+    if (this.reports === 0 && count > 0)
       this.deps.clock.after('session-turn', 0, () => {
         this.reports = 0;
       });

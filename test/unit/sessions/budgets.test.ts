@@ -84,25 +84,31 @@ test('a burst is handled in slices, and others are heard in between', async () =
   expect(services.indexOf(2), 'after one slice of the burst').toBe(8);
 });
 
-test('of many long reports that come at once a few are handled before everything else is looked at', async () => {
-  const order: string[] = [];
-  const b = await bench({
-    limits: { reports: 4 },
-    reply(message) {
-      if (message.type === 'register') return registered(100);
-      if (order.push(message.type) === 1) b.world.clock.after('other', 0, () => void order.push('other'));
-      return undefined;
-    },
-  });
-  const all = Array.from({ length: 6 }, (_, index) => server(b, 2 + index));
-  for (const one of all) one.say(REGISTER);
-  await b.world.clock.advance(10);
-  const reports = [1, 2, 3].map(id => ({ service: id, state: 'up', connections: 0, load: 0 }) as const);
-  for (const one of all) one.say({ type: 'report', reports });
-  await b.world.clock.advance(10);
-  expect(order.filter(what => what === 'report')).toHaveLength(6);
-  expect(order.indexOf('other'), order.join(' ')).toBe(2);
-});
+test.each([
+  ['up', 2],
+  ['down', 6],
+] as const)(
+  'of many long reports that come at once, of what is %s, %d are handled before all else',
+  async (state, few) => {
+    const order: string[] = [];
+    const b = await bench({
+      limits: { reports: 4 },
+      reply(message) {
+        if (message.type === 'register') return registered(100);
+        if (order.push(message.type) === 1) b.world.clock.after('other', 0, () => void order.push('other'));
+        return undefined;
+      },
+    });
+    const all = Array.from({ length: 6 }, (_, index) => server(b, 2 + index));
+    for (const one of all) one.say(REGISTER);
+    await b.world.clock.advance(10);
+    const reports = [1, 2, 3].map(id => ({ service: id, state, connections: 0, load: 0 }) as const);
+    for (const one of all) one.say({ type: 'report', reports });
+    await b.world.clock.advance(10);
+    expect(order.filter(what => what === 'report')).toHaveLength(6);
+    expect(order.indexOf('other'), order.join(' ')).toBe(few);
+  },
+);
 
 test('requests without an answer are bounded: one more is refused, the session goes on', async () => {
   const b = await bench({
