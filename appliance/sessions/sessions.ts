@@ -272,11 +272,14 @@ class SessionTable implements Sessions {
 
   private nextTurn(): void {
     this.deps.clock.after('session-slices', 0, () => {
-      const turn = this.waiting.splice(0, TURN);
+      const turn = this.waiting;
+      this.waiting = [];
       let at = 0;
-      while (at < turn.length && !this.turnIsOver) turn[at++]!.work();
-      this.waiting.unshift(...turn.slice(at));
-      if (this.waiting.length > 0) this.nextTurn();
+      for (; at < turn.length && at < TURN && !this.turnIsOver; at++) turn[at]!.work();
+      // Whoever queued up meanwhile has asked for a turn already.
+      const isAsked = this.waiting.length > 0;
+      this.waiting = [...turn.slice(at), ...this.waiting];
+      if (this.waiting.length > 0 && !isAsked) this.nextTurn();
     });
   }
 
