@@ -45,6 +45,10 @@ export async function makeHerd(lab: Lab, count: number): Promise<Member[]> {
   return members;
 }
 
+/** What a member has said last. */
+export const lastWords = async (lab: Lab, name: string): Promise<string> =>
+  (await lab.node(PANEL).exec(['tail', '-n', '5', `/var/log/${name}.log`])).stdout;
+
 /** A script that writes the files of all members to /run/members/NAME. */
 async function filesOf(lab: Lab, names: readonly string[]): Promise<string> {
   const made = mkdtempSync(join(tmpdir(), 'bivouac-herd-'));

@@ -2,7 +2,7 @@
 import type { Lab } from '../runner/lab.ts';
 import { poll } from '../scenario/poll.ts';
 import type { Cell } from './cables.ts';
-import { type Member, makeHerd, serviceOf } from './herd.ts';
+import { lastWords, type Member, makeHerd, serviceOf } from './herd.ts';
 import { Monitor, wallClock } from './monitor.ts';
 import { type Change, changesOf, type Ownership, ownershipOf } from './owners.ts';
 
@@ -62,8 +62,12 @@ export class Storm {
       async () => {
         const up = await upServices(lab);
         const missing = members.filter(({ name }) => !up.has(serviceOf(name)));
-        if (missing.length > 0) throw new Error(`${missing.map(({ name }) => name).join(', ')} missing`);
-        return up;
+        if (missing.length === 0) return up;
+        const [first] = missing;
+        const said = await lastWords(lab, first!.name);
+        throw new Error(
+          `${missing.map(({ name }) => name).join(', ')} missing; ${first!.name} says: ${said}`,
+        );
       },
       { timeout: 60_000, interval: 500 },
     );
