@@ -43,8 +43,8 @@ export interface FrrSet {
 }
 
 const BINARIES = '/usr/lib/frr';
-const START_LIMIT_MS = 10_000;
-const STOP_LIMIT_MS = 5_000;
+const START_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 30_000;
 const run = promisify(execFile);
 
 /** Starts the daemons; resolves when all answer and have the configuration. Throws with FRR's words when it refuses a line. */
@@ -68,7 +68,8 @@ export async function startFrr(options: FrrOptions): Promise<FrrSet> {
       ...['-f', join(directory, 'empty.conf'), '-P', '0', '--log', `file:${join(directory, `${name}.log`)}`],
     ];
     const binary = join(BINARIES, name);
-    if (graceful && name === 'zebra') args.push('-r');
+    // Without -K the new zebra takes out whatever its predecessor left, unless a second begins between its start and its reading of them.
+    if (graceful && name === 'zebra') args.push('-r', '-K', '60');
     if (api && name === 'ospfd') args.push('-a');
     // ospfd keeps what it must know after a restart at one place, whatever the namespace (`ip netns exec` gives each its own mounts).
     const own = `mount --bind ${join(directory, 'run')} /run/frr && exec "$@"`;
