@@ -8,7 +8,9 @@ import { attribute, attributes, message, NLM_F } from '../dataplane/attributes.t
 /** Marks the routes as this driver's own: they tell after a crash which VIPs, and so which services of IPVS, are ours. */
 const PROTOCOL = 0xb2;
 const RTM = { newRoute: 24, delRoute: 25, getRoute: 26 } as const;
-const RTA = { destination: 1, interface: 4 } as const;
+const RTA = { destination: 1, interface: 4, priority: 6 } as const;
+/** Its own, so that the local route of an advertised VIP (routing/kernel-form.ts), of priority 0, stands beside it: neither shuts out the other. */
+const PRIORITY = Uint8Array.of(PROTOCOL, 0, 0, 0);
 const RT_TABLE_LOCAL = 255;
 const RT_SCOPE_HOST = 254;
 const RTN_LOCAL = 2;
@@ -27,6 +29,7 @@ export function localRoute(vip: Address, add: boolean): Uint8Array {
   return message(add ? RTM.newRoute : RTM.delRoute, flags, Uint8Array.from(header), [
     attribute(RTA.destination, to),
     attribute(RTA.interface, Uint8Array.of(LOOPBACK, 0, 0, 0)),
+    ...(add ? [attribute(RTA.priority, PRIORITY)] : []),
   ]);
 }
 
