@@ -1,7 +1,7 @@
 /**
  * What is wrong with a configuration, so that a person can mend it: the line, the value, the mend.
  */
-import type { ErrorObject } from 'ajv';
+import type { Violation } from './validate.ts';
 
 /** One fault of a configuration. */
 export interface Fault {
@@ -17,17 +17,17 @@ export const formatFault = (file: string, fault: Fault): string =>
   `${file}:${fault.line}: ${fault.path === '' ? '' : `${fault.path}: `}${fault.sentence}`;
 
 /** `oneOf`, `anyOf` and `if` only repeat what the errors below them say. */
-export const isTelling = (error: ErrorObject): boolean =>
+export const isTelling = (error: Violation): boolean =>
   !['oneOf', 'anyOf', 'if', 'const'].includes(error.keyword);
 
-/** A validator's error in words (it must be `verbose`); `formatSentence` words that of a format of one's own. */
+/** A violation in words; `formatSentence` words that of a format of one's own. */
 export function sentenceOf(
-  error: ErrorObject,
+  error: Violation,
   formatSentence: (format: string, text: string) => string,
 ): string {
   const value = JSON.stringify(error.data);
   const shown = value !== undefined && value.length <= 60 ? value : typeof error.data;
-  const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {});
+  const known = Object.keys(error.parentSchema['properties'] ?? {});
   switch (error.keyword) {
     case 'additionalProperties':
       return `unknown key '${error.params['additionalProperty']}': one of ${known.join(', ')}`;
@@ -38,7 +38,7 @@ export function sentenceOf(
     case 'format':
       return formatSentence(String(error.params['format']), String(error.data));
     default:
-      return `${shown} ${error.message ?? 'is not valid'}`;
+      return `${shown} ${error.message}`;
   }
 }
 

@@ -1,9 +1,9 @@
 /**
  * Reads a configuration from its text by a JSON Schema, with all defaults filled in; what is wrong is said with line, value and mend.
  */
-import { Ajv } from 'ajv';
 import { type Fault, isTelling, lineFor, sentenceOf, syntaxFault } from './faults.ts';
 import { linesOf } from './lines.ts';
+import { type Formats, type Schema, validate } from './validate.ts';
 
 /** A format of the schema's own: what it takes, and what is said of a text that it does not. */
 export interface Format {
@@ -19,19 +19,14 @@ export type ReadResult<Raw> =
     }
   | { readonly faults: readonly Fault[] };
 
-/**
- * Gives what reads texts by the schema. `Raw` is what a text is that the schema takes. It is compiled at each reading, in some 20 ms: a
- * daemon reads once, and the compiler would stay in its memory.
- */
+/** Gives what reads texts by the schema. `Raw` is what a text is that the schema takes. */
 export function createReader<Raw>(
   schema: object,
   formats: Readonly<Record<string, Format>>,
 ): (text: string) => ReadResult<Raw> {
-  const compile = () => {
-    const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false, verbose: true });
-    for (const [name, { takes }] of Object.entries(formats)) ajv.addFormat(name, takes);
-    return ajv.compile<Raw>(schema);
-  };
+  const takes: Formats = Object.fromEntries(
+    Object.entries(formats).map(([name, { takes }]) => [name, takes]),
+  );
   const say = (format: string, text: string): string =>
     formats[format]?.sentence(text) ?? `'${text}' is no ${format}`;
   return text => {
@@ -41,12 +36,14 @@ export function createReader<Raw>(
     } catch (error) {
       return { faults: [syntaxFault(text, error as SyntaxError)] };
     }
-    const validate = compile();
     const lines = linesOf(text);
     const at = (path: string, sentence: string): Fault => ({ line: lineFor(lines, path), path, sentence });
-    if (validate(raw)) return { raw, at };
-    const errors = (validate.errors ?? []).filter(isTelling);
-    return { faults: errors.map(error => at(error.instancePath, sentenceOf(error, say))) };
+    const violations = validate(schema as Schema, takes, raw);
+    // What it takes is a Raw: who writes the schema answers for that.
+    if (violations.length === 0) return { raw: raw as Raw, at };
+    return {
+      faults: violations.filter(isTelling).map(one => at(one.instancePath, sentenceOf(one, say))),
+    };
   };
 }
 

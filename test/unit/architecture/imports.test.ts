@@ -15,7 +15,7 @@ const MAY: Record<string, readonly string[]> = {
   'appliance/desired': ['appliance/registry'],
   'appliance/reconciler': ['appliance/desired', 'appliance/registry', 'ports'],
   'appliance/store': ['appliance/registry', 'ports'],
-  'appliance/config': ['appliance/registry', 'ajv', 'ip-num'],
+  'appliance/config': ['appliance/registry', 'ip-num'],
   'appliance/sessions': ['appliance/registry', 'appliance/pki', 'ports'],
   'appliance/health': ['appliance/registry', 'appliance/desired', 'ports'],
   'appliance/responder': ['appliance/desired', 'appliance/registry', 'ports'],
@@ -49,8 +49,18 @@ const MAY: Record<string, readonly string[]> = {
     'ports',
   ],
   'appliance/box': ['appliance/config', 'appliance/operator', 'ports'],
-  'appliance/agent': ['sdk', 'ports', 'appliance/config', 'ajv'],
-  'appliance/host': ['sdk', 'appliance/registry', 'ports', 'node:', 'cap', 'raw-socket', 'koffi', 'conf'],
+  'appliance/agent': ['sdk', 'ports', 'appliance/config'],
+  'appliance/host': [
+    'sdk',
+    'appliance/config',
+    'appliance/registry',
+    'ports',
+    'node:',
+    'cap',
+    'raw-socket',
+    'koffi',
+    'conf',
+  ],
 };
 
 /** The composition root and the entry points may import anything: that is what they are for. */
