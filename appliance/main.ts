@@ -148,6 +148,7 @@ export async function startManager(first: Config, host: ManagerHost): Promise<Ma
     onProblems: problems => watch.note('dataplane', problems),
   });
   const watch = createProblems(journal.note);
+  watch.note('box', host.mishaps ?? []);
   let { driver: routes, frr } = routingDriver(config, host, secrets);
   const routing = createReconciler<WantedRoutes, Reached['routes']>({
     name: 'routing',

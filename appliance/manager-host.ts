@@ -43,6 +43,8 @@ export interface ManagerHost extends Host {
   readonly inspectorOf: MissionHost['inspectorOf'];
   readonly derOf: MissionHost['derOf'];
   readonly secrets: Secrets;
+  /** What befell the host before the manager started, as sentences: problems until the next start. Absent: nothing. */
+  readonly mishaps?: readonly string[];
   /** As the role of a GSLB needs them. */
   readonly hmac: GslbHost['hmac'];
   readonly seconds?: GslbHost['seconds'];

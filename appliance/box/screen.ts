@@ -49,8 +49,8 @@ export interface Sight {
     | undefined;
   /** On trial: starts that are left. */
   readonly trial: number | undefined;
-  /** What was done to the state partition, if it was damaged. */
-  readonly state: string | undefined;
+  /** What was done to the state partition, if it was damaged: sentences. */
+  readonly state: readonly string[];
   /** SHA-256 fingerprint of the host's SSH key. */
   readonly hostKey: string | undefined;
 }
@@ -110,11 +110,11 @@ function managerLine({ manager }: Sight): string {
 
 /** What keeps the box from doing all that it could, the gravest first. */
 export function missing({ report, ports, manager, state, hostKey }: Sight): string[] {
-  const found: string[] = [];
-  if (state !== undefined) found.push(state);
+  const found: string[] = [...state];
   if (report === undefined) return found;
   found.push(...report.refused.map(fault => `refused: ${fault}`));
-  found.push(...(manager?.problems ?? []));
+  // The manager has what befell the state from the same place.
+  found.push(...(manager?.problems ?? []).filter(problem => !state.includes(problem)));
   if (!report.tls)
     found.push('no certificate: ANYBODY on the access ports may register (bivouac pki bundle)');
   if (ports.length === 0) found.push('no network port was found');

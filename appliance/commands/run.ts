@@ -33,6 +33,7 @@ import { type Manager, startManager } from '../main.ts';
 import type { ManagerHost, Secrets } from '../manager-host.ts';
 import { readRevoked } from '../pki/crl.ts';
 import { DOCUMENT_SCHEMA } from '../store/documents.ts';
+import { stateNotes } from './box/facts.ts';
 import { openNftables } from './dataplane.ts';
 import { dnsWorkers } from './dns-worker.ts';
 import { findIpvs, openIpvs } from './ipvs.ts';
@@ -193,6 +194,7 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
     inspectorOf,
     derOf,
     secrets,
+    mishaps: stateNotes(),
     seconds: () => Math.floor(Date.now() / 1000),
     hmac,
     dnsWorkers: settings => dnsWorkers(new URL(import.meta.url), settings),

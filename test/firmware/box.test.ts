@@ -182,4 +182,6 @@ test('a state partition that is destroyed is made anew, loudly, and the box serv
     /STATE LOST[\s\S]*! bivouac|STATE LOST/,
   );
   expect(box.guest.console()).toContain('STATE LOST');
+  const shown = await box.until('bivouac show problems; bivouac show events', /not-reached.*STATE LOST/);
+  expect(shown).toMatch(/^PROBLEM\nSTATE LOST/);
 });

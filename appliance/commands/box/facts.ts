@@ -13,6 +13,10 @@ export function textOf(path: string): string | undefined {
   }
 }
 
+/** What /usr/lib/bivouac/box/state had to do to the state partition, as sentences; nothing where all was well, and where there is no box. */
+export const stateNotes = (): readonly string[] =>
+  (textOf('/run/bivouac-state') ?? '').split('\n').filter(line => line !== '');
+
 /** This box; undefined where it is none. */
 export const boxOrNone = (): BoxFacts | undefined =>
   readFacts(textOf('/usr/lib/os-release'), textOf('/proc/cmdline'));

@@ -9,11 +9,8 @@ import { type Report, renderScreen, type ScreenPort, type Sight } from '../../bo
 import type { Row } from '../../operator/views.ts';
 import { ask, DEFAULT_SOCKET } from '../show.ts';
 import { fingerprint, REPORT } from './configure.ts';
-import { boxOrNone, textOf } from './facts.ts';
+import { boxOrNone, stateNotes, textOf } from './facts.ts';
 import type { Paths } from './paths.ts';
-
-/** What /usr/lib/bivouac/box/state did to the state partition, in a sentence. */
-const STATE_NOTE = '/run/bivouac-state';
 
 /** Those that systemd-boot would start, in its order: what an update has not finished begins with zeros. */
 export function entriesOf({ esp }: Paths): readonly Entry[] {
@@ -68,7 +65,7 @@ export async function drawScreen(paths: Paths): Promise<string> {
     ports: report === undefined ? [] : portsOf(report, paths),
     manager: await managerNow(),
     trial: entriesOf(paths).find(({ slot, left }) => slot === box?.slot && left !== undefined)?.left,
-    state: textOf(STATE_NOTE)?.trim() || withoutState(),
+    state: [...stateNotes(), ...withoutState()],
     hostKey: hostKey === undefined ? undefined : fingerprint(hostKey),
   };
   const text = renderScreen(sight);
@@ -77,10 +74,10 @@ export async function drawScreen(paths: Paths): Promise<string> {
 }
 
 /** Nothing is mounted where the state should be. */
-const withoutState = (): string | undefined =>
+const withoutState = (): readonly string[] =>
   existsSync('/state') && statSync('/state').dev === statSync('/').dev
-    ? 'NO STATE: there is no state partition; nothing will be remembered after a restart'
-    : undefined;
+    ? ['NO STATE: there is no state partition; nothing will be remembered after a restart']
+    : [];
 
 function portsOf({ ports, link }: Report, { nics }: Paths): ScreenPort[] {
   const all = networkInterfaces();

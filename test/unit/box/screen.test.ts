@@ -22,7 +22,7 @@ const sight: Sight = {
   ],
   manager: { servers: 3, services: 5, up: 4, neighbours: ['10.200.0.1 Full (eth0)'], problems: [] },
   trial: undefined,
-  state: undefined,
+  state: [],
   hostKey: 'SHA256:xyz',
 };
 
@@ -48,7 +48,7 @@ test.each([
   ['a neighbour', { manager: { ...sight.manager!, neighbours: [] } }, 'no OSPF neighbour'],
   ['a WAN', { ports: [{ ...sight.ports[0]!, addresses: [] }] }, 'the WAN has no address'],
   ['any port', { ports: [] }, 'no network port'],
-  ['the state', { state: 'STATE LOST: it was made anew' }, 'STATE LOST: it was made anew'],
+  ['the state', { state: ['STATE LOST: it was made anew'] }, 'STATE LOST: it was made anew'],
   ['a good configuration', { report: { ...report, refused: ['esp:1: bad'] } }, 'refused: esp:1: bad'],
   [
     'a neighbour as it should be',
@@ -59,6 +59,12 @@ test.each([
 ])('it says that it misses %s', (_, change, sentence) => {
   expect(missing({ ...sight, ...change } as Sight).some(line => line.startsWith(sentence))).toBe(true);
   expect(renderScreen({ ...sight, ...change } as Sight)).toContain(`! ${sentence}`);
+});
+
+test('what befell the state, which the manager tells of as well, is said once', () => {
+  const state = ['STATE LOST: it was made anew'];
+  const manager = { ...sight.manager!, problems: [...state, 'no nft'] };
+  expect(missing({ ...sight, state, manager }).slice(0, 2)).toEqual([...state, 'no nft']);
 });
 
 test('before it is configured, and without a manager, it says so', () => {
