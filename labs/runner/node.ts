@@ -1,6 +1,6 @@
 /** A node of a running lab, and running programs in it. */
 import { spawn as spawnChild } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Finished, must, Running, type RunOptions, run } from './process.ts';
 import { directory, type NodeState } from './state.ts';
@@ -27,29 +27,40 @@ export class LabNode {
   }
 
   /** The words that run a command inside. The program dies with nsenter, and that with whoever has started it. */
-  enter(command: readonly string[]): string[] {
+  enter(command: readonly string[], files?: RunOptions['files']): string[] {
     const tied = ['setpriv', '--pdeathsig', 'KILL', '--'];
-    return [...tied, 'nsenter', '--target', String(this.pid), '--all', '--', ...tied, ...command];
+    const spaces = files === 'host' ? '--net' : '--all';
+    return [...tied, 'nsenter', '--target', String(this.pid), spaces, '--', ...tied, ...command];
+  }
+
+  /** A directory of the host for files of its own; it goes with the lab. */
+  get directory(): string {
+    const path = join(directory(this.#lab), `${this.name}.files`);
+    mkdirSync(path, { recursive: true });
+    return path;
   }
 
   /** Runs a program to its end, whatever its status. */
   exec(command: readonly string[], options: RunOptions = {}): Promise<Finished> {
-    return run(this.enter(command), this.#options(options));
+    return run(this.enter(command, options.files), this.#options(options));
   }
 
   /** Runs a program that must succeed; gives its stdout. Errors name the node. */
   async must(command: readonly string[], options: RunOptions = {}): Promise<string> {
+    const words = this.enter(command, options.files);
     try {
-      return await must(this.enter(command), this.#options(options));
+      return await must(words, this.#options(options));
     } catch (error) {
-      const reason = (error as Error).message.replace(this.enter(command).join(' '), command.join(' '));
+      const reason = (error as Error).message.replace(words.join(' '), command.join(' '));
       throw new Error(`${this.name}: ${reason}`);
     }
   }
 
   /** Starts a program that stays. */
   spawn(command: readonly string[], options: RunOptions = {}): Running {
-    return new Running(this.enter(command), { ...this.#options(options), wrapper: true });
+    // nsenter becomes the program unless that is to be in another pid namespace.
+    const wrapper = options.files !== 'host';
+    return new Running(this.enter(command, options.files), { ...this.#options(options), wrapper });
   }
 
   /** Runs a program on this terminal; gives its exit status. */

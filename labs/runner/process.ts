@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Milliseconds until it is killed; 30,000 unless told. */
   readonly timeout?: number;
+  /** Of a program in a node: whose file system it is of, and sees. The node's, unless told; `host`: of the node it has the network alone. */
+  readonly files?: 'host';
   /** The program only wraps another (nsenter, as the parent of a process in another pid namespace): signals are meant for that one. */
   readonly wrapper?: boolean;
 }

@@ -1,22 +1,23 @@
 /** A stock name server (Knot DNS) that keeps a copy of the GSLBs' zone: transferred, told of changes, transferred again. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { poll, timed } from '../scenario/poll.ts';
 import { check } from '../scenario/scenario.ts';
 import type { Wan } from '../wan/wan.ts';
-import { ADDRESS, dig, type GslbWorld, PORTAL, resolveBy } from './gslb-world.ts';
+import { ADDRESS, dig, type GslbWorld, HOSTED, PORTAL } from './gslb-world.ts';
 
 const HOST = 'hq-client2';
 const ITSELF = '10.0.0.102';
-const DIRECTORY = '/run/secondary';
 
-const configuration = `server:
+const configuration = (directory: string): string => `server:
   listen: ${ITSELF}@53
-  rundir: ${DIRECTORY}
+  rundir: ${directory}
   user: root
 log:
   - target: stderr
     any: notice
 database:
-  storage: ${DIRECTORY}
+  storage: ${directory}
 remote:
   - id: gslb1
     address: ${ADDRESS.gslb1}
@@ -26,7 +27,7 @@ acl:
     action: notify
 zone:
   - domain: bivouac.test
-    storage: ${DIRECTORY}
+    storage: ${directory}
     master: gslb1
     acl: told
 `;
@@ -34,12 +35,11 @@ zone:
 /** Starts it. */
 export async function copyZone({ node, step, vips }: GslbWorld): Promise<void> {
   await step('a stock name server copies the zone', async () => {
-    const input = configuration;
-    await node(HOST).must(['sh', '-c', `mkdir -p ${DIRECTORY} && cat > ${DIRECTORY}/knot.conf`], { input });
-    // It looks up its own name before it listens.
-    await resolveBy(node(HOST));
+    const { directory } = node(HOST);
+    const file = join(directory, 'knot.conf');
+    writeFileSync(file, configuration(directory));
     const { ms, value } = await timed(async () => {
-      node(HOST).spawn(['knotd', '-c', `${DIRECTORY}/knot.conf`]);
+      node(HOST).spawn(['knotd', '-c', file], HOSTED);
       // Until it listens, dig is not to wait for it.
       return poll(
         'it answers',

@@ -48,6 +48,9 @@ export async function explain(gslb: LabNode, name: string, client: string): Prom
   ) as Row[];
 }
 
+/** What the image has not: programs of this host's, in a node's network. */
+export const HOSTED = { files: 'host' } as const;
+
 /** dig's answer, line by line, as short as it is; `words`: type, +subnet=… */
 export async function dig(
   node: LabNode,
@@ -55,7 +58,8 @@ export async function dig(
   name: string,
   ...words: string[]
 ): Promise<string[]> {
-  const text = await node.must(['dig', `@${server}`, name, '+short', '+time=2', '+tries=3', ...words]);
+  const command = ['dig', `@${server}`, name, '+short', '+time=2', '+tries=3', ...words];
+  const text = await node.must(command, HOSTED);
   return text.split('\n').filter(line => line !== '' && !line.startsWith(';'));
 }
 

@@ -16,6 +16,7 @@ import {
   explain,
   GSLBS,
   type GslbWorld,
+  HOSTED,
   PORTAL,
   resolveBy,
   rows,
@@ -154,7 +155,8 @@ async function askOnBehalf(world: GslbWorld): Promise<void> {
       const scopes = await Promise.all(
         CELLS.map(async (cell, at): Promise<[string, string]> => {
           const subnet = `10.${at + 1}.0.0/24`;
-          const text = await asker.must(['dig', `@${ADDRESS.gslb2}`, PORTAL, `+subnet=${subnet}`, '+time=2']);
+          const words = ['dig', `@${ADDRESS.gslb2}`, PORTAL, `+subnet=${subnet}`, '+time=2'];
+          const text = await asker.must(words, HOSTED);
           const scope = /CLIENT-SUBNET: (\S+)/.exec(text)?.[1] ?? 'none';
           check(text.includes(`A\t${vips[cell]}\n`), `for ${subnet} it answers ${text}`);
           check(Number(scope.split('/')[2]) > 0, `the answer for ${subnet} has the scope ${scope}`);
