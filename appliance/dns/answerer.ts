@@ -3,8 +3,9 @@
  * what belongs to the asker; it allocates nothing on the way that most queries take.
  */
 import type { Clock, Hmac, Millis, Random } from '../host/ports.ts';
+import { Again } from './again.ts';
 import type { Book, Entry, Shelf } from './book.ts';
-import { isCookie, isMapped } from './cookies.ts';
+import { isCookie } from './cookies.ts';
 import { countRcode, noCounts } from './counters.ts';
 import type { FinishedAnswer } from './finish.ts';
 import { CLASS_IN, FLAG, HEADER, QTYPE, RCODE, TYPE } from './numbers.ts';
@@ -44,6 +45,9 @@ const HINFO = Uint8Array.of(
   ...[7, 0x52, 0x46, 0x43, 0x38, 0x34, 0x38, 0x32, 0],
 );
 
+/** What is counted of a reply that is given again; the first: it is not to be given again. */
+const OUTCOME = { once: 0, answered: 1, nodata: 2, nxdomain: 3 } as const;
+
 /** Kinds of answers that response rate limiting takes together: any two numbers. */
 const KIND = { error: 0x1e3779b9, missing: 0x2545f491 } as const;
 
@@ -62,6 +66,16 @@ export class Answerer {
   private sourceAt = 0;
   private stream = false;
   private verdict: RateVerdict = 'send';
+  /** The number of the source's place. */
+  private here = 0;
+  private readonly again = new Again();
+  /** Of the book that `again` is from. */
+  private edition = 0;
+  /** Of the reply in hand: what it is counted as if it may be given again, and its kind. */
+  private outcome: number = OUTCOME.once;
+  private kind = 0;
+  /** The rate has been asked already, and it is too much. */
+  private judged = false;
 
   constructor(deps: AnswererDeps, options: AnswererOptions) {
     this.deps = deps;
@@ -74,6 +88,7 @@ export class Answerer {
   /** Answers kept by the number of a place are of no more use then: the book has to forget them. */
   setTopology(topology: View['topology']): void {
     this.places = new Places(topology);
+    this.again.forget();
   }
 
   /** The number of a place; -1 when the topology has it no more. */
@@ -101,16 +116,43 @@ export class Answerer {
     output: Uint8Array,
     at: number,
   ): number {
-    const { query, counters, reply } = this;
-    const rcode = query.read(bytes, start, end);
+    const { counters } = this;
     counters.queries++;
+    this.source = source;
+    this.sourceAt = sourceAt;
+    this.stream = stream;
+    this.here = this.places.of(source, sourceAt);
+    this.judged = false;
+    if (stream) return this.answerAnew(bytes, start, end, output, at);
+    const { again, here } = this;
+    if (this.edition !== this.deps.book.edition) {
+      this.edition = this.deps.book.edition;
+      again.forget();
+    }
+    const known = again.find(bytes, start, end, here);
+    if (known !== 0 && this.isWithinRate(again.kind(known))) {
+      const outcome = again.outcome(known);
+      if (outcome === OUTCOME.answered) counters.answered++;
+      else if (outcome === OUTCOME.nodata) counters.nodata++;
+      else counters.nxdomain++;
+      return again.copy(known, bytes, start, output, at);
+    }
+    this.judged = known !== 0;
+    this.outcome = OUTCOME.once;
+    const length = this.answerAnew(bytes, start, end, output, at);
+    const { outcome } = this;
+    if (outcome !== OUTCOME.once && !this.reply.shortened)
+      again.keep(bytes, start, end, here, output, at, length, this.kind, outcome);
+    return length;
+  }
+
+  private answerAnew(bytes: Uint8Array, start: number, end: number, output: Uint8Array, at: number): number {
+    const { query, counters, reply, source, sourceAt, stream } = this;
+    const rcode = query.read(bytes, start, end);
     if (rcode === SILENCE) {
       counters.ignored++;
       return NOTHING_TO_SAY;
     }
-    this.source = source;
-    this.sourceAt = sourceAt;
-    this.stream = stream;
     reply.begin(source, sourceAt, this.seconds, stream, output, at);
     if (rcode !== RCODE.NOERROR && rcode !== RCODE.BADVERS) return this.refuse(rcode);
     if (query.tsigAt < 0) return this.answerQuery(rcode);
@@ -173,24 +215,29 @@ export class Answerer {
       }
       if (!answer.scoped) this.reply.opt.scope = 0;
     }
-    if (!this.mayAnswer(this.query.hashes[0]! ^ type)) return this.limited();
+    const kind = this.query.hashes[0]! ^ type;
+    if (!this.mayAnswer(kind)) return this.limited();
     this.counters.answered++;
+    this.mayRepeat(OUTCOME.answered, kind);
     return this.reply.copy(answer);
   }
 
   /** The number of the asker's place: of the subnet that he asks for, else of himself. */
   private place(): number {
-    const { source, sourceAt, places, query } = this;
+    const { places, query } = this;
     const { opt } = this.reply;
     const { family, bits } = opt.subnet;
-    if (bits > 0) {
-      const place = places.find(query.bytes, query.subnetAt + 4, family, bits);
-      opt.scope = places.scope;
-      return place;
-    }
-    return isMapped(source, sourceAt)
-      ? places.find(source, sourceAt + 12, 4, 32)
-      : places.find(source, sourceAt, 6, 128);
+    if (bits === 0) return this.here;
+    const place = places.find(query.bytes, query.subnetAt + 4, family, bits);
+    opt.scope = places.scope;
+    return place;
+  }
+
+  /** The reply in hand depends on nothing but its query and `here`, unless it has something of its asker's own. */
+  private mayRepeat(outcome: number, kind: number): void {
+    const { cookieAt, tsigAt } = this.query;
+    this.outcome = cookieAt < 0 && tsigAt < 0 ? outcome : OUTCOME.once;
+    this.kind = kind;
   }
 
   /** There is no such name: below which one that there is? */
@@ -208,6 +255,7 @@ export class Answerer {
     if (!this.mayAnswer(KIND.missing)) return this.limited();
     if (rcode === RCODE.NXDOMAIN) this.counters.nxdomain++;
     else this.counters.nodata++;
+    this.mayRepeat(rcode === RCODE.NXDOMAIN ? OUTCOME.nxdomain : OUTCOME.nodata, KIND.missing);
     const { reply } = this;
     const end = reply.question();
     const length = entry.zone.writeSoa(reply.output, reply.at + end, this.apexAt(entry, from), true);
@@ -242,7 +290,12 @@ export class Answerer {
   }
 
   private mayAnswer(kind: number): boolean {
-    if (this.reply.proven || this.limits.rate === 0) return true;
+    if (this.judged) return false;
+    return this.reply.proven || this.isWithinRate(kind);
+  }
+
+  private isWithinRate(kind: number): boolean {
+    if (this.limits.rate === 0) return true;
     this.verdict = this.rate.judge(kind, this.source, this.sourceAt, this.now);
     return this.verdict === 'send';
   }

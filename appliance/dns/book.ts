@@ -54,6 +54,12 @@ export class Book {
   /** By apex, those with the longest first. */
   private zones: readonly ZoneBytes[] = [];
   private kept = 0;
+  private changes = 0;
+
+  /** Another number whenever an answer that was given may have changed. */
+  get edition(): number {
+    return this.changes;
+  }
 
   /** Names there are, empty non-terminals too. */
   get size(): number {
@@ -101,6 +107,7 @@ export class Book {
 
   /** Takes a change in; the answers of the names in it are forgotten. */
   change({ zones, put, drop }: BookChange): void {
+    this.changes++;
     const same =
       zones.length === this.zones.length &&
       zones.every(({ zone }) => this.zones.some(({ apex }) => apex === zone.apex));
@@ -124,6 +131,7 @@ export class Book {
 
   /** Forgets the answers of these names, and those that tell of others' records. */
   forgetNames(names: Iterable<string>): void {
+    this.changes++;
     for (const name of names) {
       const entry = this.entries.get(name);
       if (entry !== undefined) this.forget(entry);
@@ -145,6 +153,7 @@ export class Book {
   }
 
   forgetAll(): void {
+    this.changes++;
     for (const entry of this.entries.values()) this.forget(entry);
     this.followers.clear();
     this.kept = 0;

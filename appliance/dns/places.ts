@@ -3,6 +3,7 @@
  * RFC 7871 §7.2.1 wants a scope within which no longer prefix lies.
  */
 import { type Address, addressBytes, type Family, type Prefix } from '../../sdk/wire/address.ts';
+import { isMapped } from './cookies.ts';
 import type { Place } from './view.ts';
 
 /** Numbers a node has: the children for 0 and 1 (0: none), and the place that begins here (-1: none). */
@@ -45,6 +46,12 @@ export class Places {
       }
       node = next;
     }
+  }
+
+  /** The number of the place of a source: the 16 bytes of its address are at bytes[at…]. */
+  of(bytes: Uint8Array, at: number): number {
+    if (this.keys.length === 1) return 0;
+    return isMapped(bytes, at) ? this.find(bytes, at + 12, 4, 32) : this.find(bytes, at, 6, 128);
   }
 
   private insert(prefix: Prefix, place: number): void {

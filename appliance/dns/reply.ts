@@ -31,6 +31,8 @@ export class Reply {
   at = 0;
   /** Whether the asker is where he says: by TCP, by his cookie, or by a signature. */
   proven = false;
+  /** Something had no room in it. */
+  shortened = false;
   /** Bytes that are left for a signature. */
   reserved = 0;
   private stream = false;
@@ -62,6 +64,7 @@ export class Reply {
     this.seconds = seconds;
     this.stream = stream;
     this.proven = stream;
+    this.shortened = false;
     this.reserved = 0;
     this.output = output;
     this.at = at;
@@ -117,6 +120,7 @@ export class Reply {
   /** An empty reply that says: by TCP there is more. Its question is written. Gives its length. */
   truncate(flags: number, rcode: number = RCODE.NOERROR): number {
     this.counters.truncated++;
+    this.shortened = true;
     this.head(flags | FLAG.TC, rcode, 0, 0);
     const end = this.questionEnd();
     // The NSID goes if even that is too much.
@@ -144,6 +148,7 @@ export class Reply {
   private cut(rcode: number): number {
     if (this.proven || this.query.cookieAt < 0) return this.truncate(FLAG.AA, rcode);
     countRcode(this.counters, RCODE.BADCOOKIE);
+    this.shortened = true;
     this.head(0, RCODE.BADCOOKIE, 0, 0);
     return this.append(this.questionEnd(), RCODE.BADCOOKIE);
   }
