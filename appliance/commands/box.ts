@@ -2,10 +2,10 @@
  * `bivouac box VERB`: what an appliance that was started from an image does for itself, and tells. Exit status: 0 done, 1 failed, 2 usage.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BUNDLE } from '../box/bundle.ts';
+import { BUNDLE, CONFIGURATION } from '../box/bundle.ts';
 import { readKey } from '../box/enrol.ts';
 import { createBoxDisk, withWritableEsp } from '../host/box-disk.ts';
 import { createFiles } from '../host/files.ts';
@@ -25,7 +25,7 @@ const USAGE = `usage: bivouac box status [--json]      the slots: what is in the
                                         as long as there is no key
        bivouac box screen               what the console shows
 
-What its units run: configure [--wait SECONDS] [--apply], healthy [--wait SECONDS], discover`;
+What its units run: start [--wait SECONDS], configure [--wait SECONDS] [--apply], healthy [--wait SECONDS], discover`;
 
 const paths = pathsBelow('/');
 
@@ -69,6 +69,7 @@ const VERBS: Readonly<
     return 0;
   },
   configure: run,
+  start,
   async healthy({ wait = '120' }) {
     const verdict = await judge(paths, Number(wait) * 1000);
     console.log(verdict.reason);
@@ -115,14 +116,35 @@ async function run({ wait = '0', apply = false }: Flags): Promise<number> {
   console.log(
     `${report.name}, by ${report.place} (${report.path}); WAN ${report.ports.wan}: ${report.ports.reason}`,
   );
-  if (changed.has('network')) restartNetworkd();
+  const network = changed.has('network') ? restartNetworkd() : undefined;
   if (apply) {
     if (changed.has('manager')) systemctl('try-restart', 'bivouac.service');
     systemctl(report.keys.length > 0 ? 'start' : 'stop', 'bivouac-ssh.service');
     systemctl('start', 'bivouac-screen.service');
   }
   await drawScreen(paths);
+  await network;
   return 0;
+}
+
+/**
+ * The manager's own unit: it configures the box, unless that was done since the box was turned on, and goes on as `bivouac run`. Two programs
+ * one after the other would keep an emulator or a small board seconds longer. What is on sticks only a process may read that may mount.
+ */
+async function start(flags: Flags): Promise<number> {
+  if (reportOf(paths) === undefined) {
+    await devicesFound();
+    await run(flags);
+  }
+  if ((reportOf(paths)?.keys.length ?? 0) > 0) systemctl('start', 'bivouac-ssh.service');
+  const { run: manage } = await import('./run.ts');
+  return manage(['--config', join(paths.run, CONFIGURATION)]);
+}
+
+/** Waits until udev has nothing to do, for 10 s at most: the file is there as long as it has (udev_queue_get_queue_is_empty). */
+async function devicesFound(): Promise<void> {
+  for (const end = performance.now() + 10_000; existsSync('/run/udev/queue') && performance.now() < end; )
+    await new Promise(resolve => setTimeout(resolve, 50));
 }
 
 const systemctl = (...args: string[]): unknown =>

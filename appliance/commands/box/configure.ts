@@ -2,10 +2,11 @@
  * `bivouac box configure`: makes, at each start and when a stick is put in, what the box runs by: the manager's configuration, the ports'
  * addresses, the firewall, and who may log in.
  */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type Prefix, parsePrefix } from '../../../sdk/wire/address.ts';
 import { BUNDLE, type BundleFiles, CONFIGURATION, writeBundle } from '../../box/bundle.ts';
 import { type Candidate, type Chosen, chooseConfiguration, type Refused } from '../../box/choose.ts';
@@ -50,9 +51,10 @@ export const effects = (paths: Paths, patience: number): Effects => ({
   probe: () => probe(paths, patience),
 });
 
-/** It reads its files anew; there is no D-Bus on a box to ask it by. */
-export const restartNetworkd = (): void =>
-  void execFileSync('systemctl', ['restart', 'systemd-networkd.service'], { stdio: 'pipe' });
+/** It reads its files anew; there is no D-Bus on a box to ask it by. Resolves when it has. */
+export async function restartNetworkd(): Promise<void> {
+  await promisify(execFile)('systemctl', ['restart', 'systemd-networkd.service']);
+}
 
 /** `patience` in ms. */
 async function probe(paths: Paths, patience: number): Promise<void> {
@@ -62,7 +64,7 @@ async function probe(paths: Paths, patience: number): Promise<void> {
     '[Match]\nType=ether\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n\n[DHCPv4]\nClientIdentifier=mac\n';
   mkdirSync(paths.network, { recursive: true, mode: 0o755 });
   createFiles().write(file, text, 0o644);
-  restartNetworkd();
+  await restartNetworkd();
   for (const end = performance.now() + patience; performance.now() < end; ) {
     if (nicsOf(paths).some(({ lease }) => lease !== undefined)) break;
     await new Promise(resolve => setTimeout(resolve, 200));

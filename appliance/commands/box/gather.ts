@@ -73,6 +73,7 @@ export function sticks({ stick }: Paths): Candidate[] {
   const disks = readdirSync('/sys/block').filter(
     name => name !== own && realpathSync(join('/sys/block', name)).includes('/usb'),
   );
+  if (disks.length === 0) return [];
   const volumes = disks.flatMap(disk => [
     disk,
     ...readdirSync(join('/sys/block', disk)).filter(name => name.startsWith(disk)),
