@@ -122,6 +122,7 @@ export function openNetlink(protocol: number, slow = false): Netlink {
       if (length < 0) {
         if (problem !== '') return problem;
         await new Promise(resolve => setImmediate(resolve));
+        if (!open) return 'the netlink socket was closed';
         continue;
       }
       for (const { sequence, errno } of acknowledgements(buffer.subarray(0, length))) {
@@ -255,6 +256,8 @@ export function openNetlinkGroups(protocol: number, groups: number): NetlinkGrou
   };
   return {
     async wait() {
+      // Closed already, its descriptors are somebody else's by now.
+      if (!open) return false;
       if (wake < 0) wake = eventfd(0, SOCK_CLOEXEC);
       for (const [index, one] of [fd, wake].entries()) {
         both.writeInt32LE(one, index * 8);
