@@ -27,7 +27,11 @@ export function renderContainer(
     ...['--name', containerName(lab, node), '--hostname', node.name],
     ...['--cap-add', 'ALL', '--cap-drop', 'SYS_RESOURCE'],
     ...['systempaths', 'apparmor', 'seccomp'].flatMap(name => ['--security-opt', `${name}=unconfined`]),
-    ...Object.entries(node.sysctls).flatMap(([key, value]) => ['--sysctl', `${key}=${value}`]),
+    // As containerlab has it: an engine gives a container without a network no IPv6.
+    ...Object.entries({ 'net.ipv6.conf.all.disable_ipv6': '0', ...node.sysctls }).flatMap(([key, value]) => [
+      '--sysctl',
+      `${key}=${value}`,
+    ]),
     ...node.binds.flatMap(({ source, target, readOnly }) => [
       '--volume',
       `${source}:${target}:${readOnly ? 'ro' : 'rw'}`,

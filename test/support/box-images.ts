@@ -1,25 +1,43 @@
 /**
- * The images that the tests of the box start from: what `npm run firmware -- x86_64-uefi` made last, and updates that are made of its own,
+ * The images that the tests of the box start from: what `npm run firmware -- PROFILE` made last, and updates that are made of its own,
  * signed with its development key: with another version, or with a word more for the kernel.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash, createPrivateKey, sign } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readTar, sourceOf, writeTar } from '../../appliance/box/tar.ts';
 import { sectionsOf } from '../../firmware-build/formats/pe.ts';
 
-const OUT = process.env['BIVOUAC_IMAGES'] ?? resolve(import.meta.dirname, '../../firmware-build/out');
+const ROOT = resolve(import.meta.dirname, '../..');
+/** Where the images are that are tested. */
+export const OUT = process.env['BIVOUAC_IMAGES'] ?? join(ROOT, 'firmware-build/out');
 
-/** The newest image and its update. */
-export function newest(): { readonly image: string; readonly update: string; readonly version: string } {
-  const updates = readdirSync(OUT)
-    .filter(name => /^bivouac-x86_64-uefi-.*\.update$/.test(name))
-    .sort((one, other) => statSync(join(OUT, one)).mtimeMs - statSync(join(OUT, other)).mtimeMs);
-  const update = updates.at(-1);
+export interface Made {
+  readonly image: string;
+  readonly update: string;
+  readonly version: string;
+}
+
+/** The newest image of a profile, and its update. Where there is none it is built, which takes minutes. */
+export function newest(profile = 'x86_64-uefi'): Made {
+  if (newestUpdate(profile) === undefined) build(profile);
+  const update = newestUpdate(profile);
   if (update === undefined)
-    throw new Error(`${OUT} holds no image: make one by npm run firmware -- x86_64-uefi`);
-  const version = update.slice('bivouac-x86_64-uefi-'.length, -'.update'.length);
+    throw new Error(`${OUT} holds no image of ${profile}: make one by npm run firmware -- ${profile}`);
+  const version = update.slice(`bivouac-${profile}-`.length, -'.update'.length);
   return { image: join(OUT, update.replace(/update$/, 'img')), update: join(OUT, update), version };
+}
+
+const newestUpdate = (profile: string): string | undefined =>
+  (existsSync(OUT) ? readdirSync(OUT) : [])
+    .filter(name => name.startsWith(`bivouac-${profile}-`) && name.endsWith('.update'))
+    .sort((one, other) => statSync(join(OUT, one)).mtimeMs - statSync(join(OUT, other)).mtimeMs)
+    .at(-1);
+
+function build(profile: string): void {
+  console.log(`${OUT} holds no image of ${profile}: it is built first`);
+  execFileSync('npm', ['run', 'firmware', '--', profile, '--out', OUT], { cwd: ROOT, stdio: 'inherit' });
 }
 
 /** Writes an update of another version, made of a real one. `argument` is added to its kernels' command lines. */
