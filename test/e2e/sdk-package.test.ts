@@ -189,8 +189,8 @@ describe('the examples', () => {
     child.stdout.on('data', text => (output += text));
     child.stderr.on('data', text => (output += text));
     try {
-      await poll(() => output.includes('up as'), 10_000, 'the example is up');
-      await poll(() => heard.some(message => message.type === 'report'), 5000, 'a report');
+      await poll(() => output.includes('up as'), 30_000, 'the example is up');
+      await poll(() => heard.some(message => message.type === 'report'), 30_000, 'a report');
       child.kill('SIGTERM');
       const [status] = await once(child, 'exit');
       expect(status).toBe(0);

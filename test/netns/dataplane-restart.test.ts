@@ -58,7 +58,7 @@ test('a daemon that is killed and comes back adopts all, touches nothing, and no
 
   // What differs from what was found is changed, and nothing else.
   await second.apply(...farms.slice(1));
-  await poll(() => talks[0]!.ended, 1000);
+  await poll(() => talks[0]!.ended, 30_000);
   expect(talks[0]!.ended).toBe('ECONNRESET');
   expect(await talks[1]!.echo()).toBe(true);
   expect(await second.driver.connections()).toEqual(

@@ -91,7 +91,7 @@ async function watch(options: Partial<WatchOptions> = {}) {
       .filter(line => line.startsWith('{') && line.endsWith('}'))
       .map(line => JSON.parse(line));
   const sights = (): readonly Sight[] => lines().flatMap(line => (line['hosts'] as Sight[]) ?? []);
-  await poll(() => lines().some(line => 'hosts' in line), 10_000, 'the rooms are open').catch(error => {
+  await poll(() => lines().some(line => 'hosts' in line), 30_000, 'the rooms are open').catch(error => {
     throw new Error(`${error.message}\n${running.stdout()}\n${running.stderr()}`);
   });
   return { ...running, lines, sights, states: () => [...new Set(sights().map(sight => sight.state))] };
@@ -284,14 +284,14 @@ test.each(pairs)("somebody else's %s and %s: the host is seen and invited", asyn
   const words = (): string =>
     `${serving.stderr()}${serving.stdout()}\n${started.process.stderr()}${started.process.stdout()}\n${rooms.stdout()}`;
   try {
-    await poll(() => told(path) === MANAGERS, 15_000, 'the client was given option 224');
-    await poll(() => invited.count() > 0, 5000, 'the host was invited');
+    await poll(() => told(path) === MANAGERS, 30_000, 'the client was given option 224');
+    await poll(() => invited.count() > 0, 30_000, 'the host was invited');
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${words()}`);
   }
   const seen = await poll(
     () => rooms.sights().find(sight => sight.at !== undefined),
-    5000,
+    30_000,
     'the host is seen with its address',
   );
   expect(seen).toMatchObject({
@@ -312,11 +312,11 @@ test.each(Object.keys(clients))('DHCP of our own and %s: from DISCOVER to RELEAS
   const invited = guest();
   const path = join(work, 'told');
   const started = clients[client]!(path);
-  await poll(() => told(path) === OWN, 15_000, 'the client was given option 224');
-  await poll(() => invited.count() > 0, 5000, 'the host was invited');
-  await poll(() => rooms.states().includes('bound'), 5000, 'the host is bound');
+  await poll(() => told(path) === OWN, 30_000, 'the client was given option 224');
+  await poll(() => invited.count() > 0, 30_000, 'the host was invited');
+  await poll(() => rooms.states().includes('bound'), 30_000, 'the host is bound');
   await started.release();
-  await poll(() => rooms.lines().some(line => line['hasten'] === 'dhcp-released'), 5000, 'RELEASE hastens');
+  await poll(() => rooms.lines().some(line => line['hasten'] === 'dhcp-released'), 30_000, 'RELEASE hastens');
   expect(await rooms.stop()).toBe(0);
   expect(appliance!.runSync('ss', ['-Hunl', 'sport = :67'])).toBe('');
 });
@@ -327,11 +327,11 @@ test('a client that comes from another cell is refused its address at once, and 
   const lease = `lease {\n  interface "${WIRE}";\n  fixed-address 10.9.0.7;\n  renew never;\n  rebind never;\n  expire never;\n}\n`;
   file('dhclient.leases', lease);
   clients['dhclient']!(path);
-  await poll(() => told(path) === OWN, 15_000, 'it has an address of this cell');
+  await poll(() => told(path) === OWN, 30_000, 'it has an address of this cell');
   const refused = (): boolean =>
     rooms.sights().some(sight => sight.at === '10.9.0.7') &&
     rooms.lines().some(line => line['hasten'] === 'dhcp-refused');
-  expect(await poll(refused, 5000, 'it was seen to ask, and to be refused')).toBe(true);
+  expect(await poll(refused, 30_000, 'it was seen to ask, and to be refused')).toBe(true);
 });
 
 test('a client that declines is seen', async () => {
@@ -341,12 +341,12 @@ test('a client that declines is seen', async () => {
   other!.ipBatch(Array.from({ length: 51 }, (_, index) => `addr add 10.1.0.${100 + index}/32 dev lo`));
   const script = file('script', '#!/bin/sh\n', 0o755);
   const client = host!.spawn('udhcpc', ['-f', '-a', '-i', WIRE, '-s', script]);
-  await poll(() => rooms.lines().some(line => line['hasten'] === 'dhcp-declined'), 15_000, 'DECLINE').catch(
+  await poll(() => rooms.lines().some(line => line['hasten'] === 'dhcp-declined'), 30_000, 'DECLINE').catch(
     error => {
       throw new Error(`${error.message}\n${client.stderr()}\n${rooms.stdout()}`);
     },
   );
-  expect(await poll(() => rooms.states().includes('declined'), 5000, 'the host has declined')).toBe(true);
+  expect(await poll(() => rooms.states().includes('declined'), 30_000, 'the host has declined')).toBe(true);
 });
 
 test('a host behind a relay is seen with its relay, and invited by way of the kernel', async () => {
@@ -387,12 +387,12 @@ subnet 10.7.0.0 netmask 255.255.255.0 { range 10.7.0.100 10.7.0.110; option rout
   ]);
   const script = file('script', '#!/bin/sh\n', 0o755);
   const client = far.spawn('udhcpc', ['-f', '-i', WIRE, '-s', script, '-t', '20', '-T', '1']);
-  await poll(() => rooms.lines().some(line => line['routed'] === true), 15_000, 'invited').catch(error => {
+  await poll(() => rooms.lines().some(line => line['routed'] === true), 30_000, 'invited').catch(error => {
     throw new Error(`${error.message}\n${client.stderr()}\n${rooms.stdout()}`);
   });
   const bound = await poll(
     () => rooms.sights().find(sight => sight.state === 'bound'),
-    5000,
+    30_000,
     'the host is bound',
   );
   expect(bound).toMatchObject({
@@ -407,13 +407,13 @@ test('dnsmasq is started again when somebody ends it, and what a crashed manager
     Number(
       existsSync(join(work, 'dhcp/dnsmasq.pid')) && readFileSync(join(work, 'dhcp/dnsmasq.pid'), 'utf8'),
     );
-  const first = await poll(pid, 5000, 'it runs');
+  const first = await poll(pid, 30_000, 'it runs');
   process.kill(first, 'SIGKILL');
-  const second = await poll(() => pid() !== first && pid(), 5000, 'it runs again');
+  const second = await poll(() => pid() !== first && pid(), 30_000, 'it runs again');
   await rooms.stop('SIGKILL');
   expect(existsSync(`/proc/${second}`)).toBe(true);
   await watch({ cells: [CELL] });
-  await poll(() => pid() !== second && pid(), 5000, 'a new one runs');
+  await poll(() => pid() !== second && pid(), 30_000, 'a new one runs');
   // Where nobody waits for orphans it stays as a zombie, without a command line.
   const left = `/proc/${second}/cmdline`;
   expect(existsSync(left) ? readFileSync(left, 'utf8') : '').toBe('');

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await cell.start('1');
   cell.stock('knot', knotPrimary(cell.directory('knot')));
   const answers = async (): Promise<boolean> => (await cell.dig('@10.9.0.2', 'www.cell')).includes('NOERROR');
-  await poll(answers, 15_000, 'the stock server');
+  await poll(answers, 30_000, 'the stock server');
 });
 afterAll(() => cell.dispose());
 

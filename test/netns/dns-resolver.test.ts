@@ -13,7 +13,7 @@ beforeAll(async () => {
   await tell(server, `many.cell ${Array.from({ length: 40 }, (_, index) => `10.0.3.${index}`).join(' ')}`);
   cell.stock('bind', bindResolver(cell.directory('bind')));
   const resolves = async (): Promise<boolean> => (await ask('www.cell')).includes('10.0.0.1');
-  await poll(resolves, 20_000, 'the resolver');
+  await poll(resolves, 30_000, 'the resolver');
 });
 afterAll(() => cell.dispose());
 
@@ -44,7 +44,7 @@ test('it proves itself by a cookie, and needs no TCP', async () => {
         const now = await counts();
         return now['nxdomain']! >= 30 ? now : undefined;
       },
-      10_000,
+      30_000,
       'what was counted',
     );
   const { badcookie, truncated } = await counted();

@@ -36,21 +36,21 @@ test.each([
       (await dig('@10.9.0.2', '+short', '+norec', name)).trim();
     await poll(
       async () => (await there('www.cell')) === '10.0.0.1\n10.0.0.2',
-      20_000,
+      30_000,
       'the zone at the secondary',
     );
     expect((await dig('@10.9.0.2', '+short', '+norec', '_sip._udp.cell', 'SRV')).trim()).toBe(
       '0 10 5060 www.cell.',
     );
     const serial = await tell(server, 'new.cell 10.0.0.77');
-    await poll(async () => (await there('new.cell')) === '10.0.0.77', 20_000, 'the change at the secondary');
+    await poll(async () => (await there('new.cell')) === '10.0.0.77', 30_000, 'the change at the secondary');
     expect(`serial ${(await dig('@10.9.0.2', '+short', '+norec', 'cell', 'SOA')).split(' ')[2]}`).toBe(
       serial,
     );
     await tell(server, 'new.cell');
     await poll(
       async () => (await dig('@10.9.0.2', '+norec', 'new.cell')).includes('NXDOMAIN'),
-      20_000,
+      30_000,
       'its end',
     );
     await secondary.stop();

@@ -18,19 +18,23 @@ afterEach(async () => {
 });
 afterAll(() => cell.dispose());
 
-/** Asks from as many sockets, each again and again, until its input ends; then says what they saw, as JSON. */
+/**
+ * Asks from as many sockets, each again and again; says when all have had answers. When its input has ended each asks once more; then it says
+ * what they saw, as JSON.
+ */
 const ASK = `const dgram = require('node:dgram');
 const query = Buffer.from('000001000001000000000000' + '03777777' + '0463656c6c' + '00' + '00010001', 'hex');
 const seen = [];
 let ended = false;
-const gone = Number(process.argv[1]);
+const count = Number(process.argv[1]);
+let going = 0;
 process.stdin.on('end', () => { ended = true; }).resume();
 const one = () => new Promise(done => {
   const socket = dgram.createSocket('udp4');
   const own = { answered: 0, lost: 0, longest: 0, last: '' };
-  let id = 0; let since = Date.now(); let timer;
+  let id = 0; let since = Date.now(); let timer; let last;
   const ask = () => {
-    if (ended) { socket.close(); seen.push(own); done(); return; }
+    last = ended;
     query.writeUInt16BE(id = (id + 1) & 65535, 0);
     socket.send(query, 53, '10.9.0.1');
     timer = setTimeout(() => { own.lost++; ask(); }, 250);
@@ -40,11 +44,12 @@ const one = () => new Promise(done => {
     clearTimeout(timer);
     own.answered++; own.longest = Math.max(own.longest, Date.now() - since); since = Date.now();
     own.last = [...bytes.subarray(-4)].join('.');
-    setTimeout(ask, 5);
+    if (own.answered === 5 && ++going === count) console.log('going');
+    if (last) { socket.close(); seen.push(own); done(); } else setTimeout(ask, 5);
   });
   ask();
 });
-Promise.all(Array.from({ length: gone }, one)).then(() => console.log(JSON.stringify(seen)));`;
+Promise.all(Array.from({ length: count }, one)).then(() => console.log(JSON.stringify(seen)));`;
 
 interface Seen {
   readonly answered: number;
@@ -58,10 +63,11 @@ interface Seen {
 /** What clients with as many sockets saw while `during` went on. */
 async function watch(sockets: number, during: () => Promise<void>): Promise<readonly Seen[]> {
   const asking = cell.client.spawn(process.execPath, ['-e', ASK, String(sockets)]);
+  await poll(() => asking.stdout().includes('going\n'), 60_000, 'all are asking');
   await during();
   asking.end();
   await asking.exited;
-  return JSON.parse(asking.stdout()) as Seen[];
+  return JSON.parse(asking.stdout().replace('going\n', '')) as Seen[];
 }
 
 const started = (): number => server.stdout().split('worker started').length - 1;
@@ -69,7 +75,7 @@ const answering = (count: number) => async (): Promise<void> => {
   let done = 0;
   await poll(
     async () => (await cell.short('www.cell')).length > 0 && ++done >= count,
-    20_000,
+    30_000,
     'some time with answers',
   );
 };
@@ -80,13 +86,13 @@ test('of two, one falls: the other answers all, and soon there are two again', a
   const seen = await watch(40, async () => {
     await answering(10)();
     await tell(server, 'crash');
-    await poll(() => started() === 3, 20_000, 'a third worker');
+    await poll(() => started() === 3, 30_000, 'a third worker');
     await tell(server, 'www.cell 10.0.0.7');
     await answering(10)();
   });
   expect(seen).toHaveLength(40);
   // What waited in the socket of the one that fell is lost, and asked again; on a busy machine an answer may be late, too.
-  expect(seen.filter(({ longest, answered }) => longest > 5000 || answered < 5)).toEqual([]);
+  expect(seen.filter(({ longest, answered }) => longest > 20_000 || answered < 6)).toEqual([]);
   // The new one has what was published while it was away.
   expect(new Set(seen.map(({ last }) => last))).toEqual(new Set(['10.0.0.7']));
   expect(server.stderr()).toContain('dns-worker-ended');
@@ -98,10 +104,10 @@ test('the only one falls: it is back at once', async () => {
   const seen = await watch(10, async () => {
     await answering(10)();
     await tell(server, 'crash');
-    await poll(() => started() === 2, 20_000, 'another worker');
+    await poll(() => started() === 2, 30_000, 'another worker');
     await answering(10)();
   });
-  expect(seen.filter(({ longest }) => longest > 5000)).toEqual([]);
+  expect(seen.filter(({ longest }) => longest > 20_000)).toEqual([]);
   expect(new Set(seen.map(({ last }) => last))).toEqual(new Set(['10.0.0.1']));
   expect((await cell.short('+tcp', 'www.cell'))[0]).toBe('10.0.0.1');
 });
@@ -113,7 +119,7 @@ test('it ends when it is told to, and starts anew at the same port; without work
   // Nor do its threads outlive, or hold, a main thread that falls.
   const failing = await cell.start('2', '', '');
   failing.write('fail\n');
-  const waited = new Promise(resolve => setTimeout(resolve, 10_000, 'it stayed'));
+  const waited = new Promise(resolve => setTimeout(resolve, 30_000, 'it stayed'));
   expect(await Promise.race([failing.exited, waited])).toBe(1);
   server = await cell.start('0', '', '');
   expect(server.stdout()).toContain('ready plain');
@@ -170,5 +176,5 @@ test('whatever is sent, however much of it: it lives, answers, and takes no more
   const counted = async (): Promise<boolean> =>
     (JSON.parse((await tell(server, 'counts')).replace('counts ', '')) as { queries: number }).queries >
     10_000;
-  expect(await poll(counted, 10_000, 'what the workers have counted')).toBe(true);
+  expect(await poll(counted, 30_000, 'what the workers have counted')).toBe(true);
 });

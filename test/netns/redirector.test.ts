@@ -32,7 +32,7 @@ beforeAll(async () => {
     });
     namespace.ipBatch(['route add default via 10.1.0.1', 'route add default via fd01::1']);
     const web = namespace.node(WEB, [`web${last}`]);
-    await poll(() => web.stdout().includes('ready'), 10_000, 'the web server');
+    await poll(() => web.stdout().includes('ready'), 30_000, 'the web server');
   }
   const host = { clock: createClock(), exec: createExec(), log: () => {} };
   const addresses = ['10.1.0.1', 'fd01::1'].map(own => ({ address: address(own), length: 24 }));
@@ -71,7 +71,7 @@ const redirect = (rest: Partial<Farm> = {}): Farm =>
     { mode: 'redirect', ...rest },
   );
 const curl = async (...words: string[]): Promise<string> => {
-  const { status, stdout, stderr } = await cell.client.run('curl', ['-sS', '-m', '5', ...words]);
+  const { status, stdout, stderr } = await cell.client.run('curl', ['-sS', '-m', '25', ...words]);
   if (status !== 0) throw new Error(stderr);
   return stdout;
 };
@@ -129,7 +129,7 @@ test('nonsense is answered 400, and sixty connections on which nothing is said k
   expect(await curl('-i', '-X', 'A B', `http://${VIP}/`)).toMatch(/^HTTP\/1\.1 400 /);
   const idle = await inside(cell.client, async () => {
     const sockets = Array.from({ length: 60 }, () => connect({ host: VIP, port: 80 }).on('error', () => {}));
-    await poll(() => sockets.every(socket => !socket.connecting), 5000, 'they are connected');
+    await poll(() => sockets.every(socket => !socket.connecting), 30_000, 'they are connected');
     return sockets;
   });
   expect(await curl('-L', `http://${VIP}/`)).toMatch(/^web1/);
@@ -140,5 +140,7 @@ test('a farm that goes: its VIP is refused, and so is the listener', async () =>
   await apply(redirect());
   await apply();
   expect(await curl('-m', '1', `http://${VIP}/`).catch(String)).toMatch(/Error/);
-  expect(cell.appliance.runSync('ss', ['-Htln'])).toBe('');
+  expect(await poll(() => cell.appliance.runSync('ss', ['-Htln']) === '', undefined, 'nobody listens')).toBe(
+    true,
+  );
 });

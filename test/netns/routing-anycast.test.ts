@@ -46,7 +46,7 @@ const serve = (router: Router, name: string): Promise<true> => {
   const server = router.namespace.node(
     `require('net').createServer(s=>s.end('${name}')).listen(80,'0.0.0.0',()=>console.log('ready'))`,
   );
-  return poll(() => server.stdout().includes('ready') || undefined, 5000, 'the server listens');
+  return poll(() => server.stdout().includes('ready') || undefined, 30_000, 'the server listens');
 };
 
 /** How many of `count` connections from a router each server answered. */
@@ -72,16 +72,16 @@ it.each(['external', 'internal'] as const)(
     const { row, a, c } = await twoManagers([kind, kind]);
     await Promise.all([serve(row.a, 'a'), serve(row.c, 'c')]);
     await Promise.all([a.apply(routes([VIP])), c.apply(routes([VIP]))]);
-    await poll(() => ways(row) === 2, 10_000, 'two ways at B');
+    await poll(() => ways(row) === 2, 30_000, 'two ways at B');
     const both = await answers(row.b, 60);
     expect(Object.keys(both).sort()).toEqual(['a', 'c']);
     await a.apply(routes([]));
-    await poll(() => ways(row) === 1, 10_000, 'one way at B');
+    await poll(() => ways(row) === 1, 30_000, 'one way at B');
     expect(await answers(row.b, 20)).toEqual({ c: 20 });
     // And back, with A itself served by C meanwhile.
     expect(await answers(row.a, 5)).toEqual({ c: 5 });
     await a.apply(routes([VIP]));
-    await poll(() => ways(row) === 2, 10_000, 'two ways again');
+    await poll(() => ways(row) === 2, 30_000, 'two ways again');
   },
 );
 
@@ -90,29 +90,29 @@ it('sends clients to the better of two external metrics', async () => {
   await Promise.all([serve(row.a, 'a'), serve(row.c, 'c')]);
   await Promise.all([a.apply(routes([VIP], 20)), c.apply(routes([VIP], 120))]);
   const via = (): string => /via (\S+)/.exec(row.b.namespace.ip(`route show ${VIP}`))?.[1] ?? '';
-  await poll(() => via() === '10.9.1.1' && ways(row) === 1, 10_000, 'A is nearer');
+  await poll(() => via() === '10.9.1.1' && ways(row) === 1, 30_000, 'A is nearer');
   expect(await answers(row.b, 10)).toEqual({ a: 10 });
   // A's servers are worn: it gets dearer than C.
   const { reached } = await a.apply(routes([VIP], 220));
   expect(reached.get(address(VIP))).toBe(220);
-  await poll(() => via() === '10.9.2.3' && ways(row) === 1, 10_000, 'C is nearer');
+  await poll(() => via() === '10.9.2.3' && ways(row) === 1, 30_000, 'C is nearer');
   expect(await answers(row.b, 10)).toEqual({ c: 10 });
   await a.apply(routes([VIP], 120));
-  await poll(() => ways(row) === 2, 10_000, 'both are as near');
+  await poll(() => ways(row) === 2, 30_000, 'both are as near');
 });
 
 it('warns when two managers advertise a VIP in two ways, and says whom clients reach', async () => {
   const { row, a, c, logOfA } = await twoManagers(['external', 'internal']);
   await Promise.all([a.apply(routes([VIP, '10.50.0.2'])), c.apply(routes([VIP]))]);
-  await poll(async () => (await a.conflicts()).length > 0, 10_000, 'A sees the conflict');
+  await poll(async () => (await a.conflicts()).length > 0, 30_000, 'A sees the conflict');
   const [conflict] = await a.conflicts();
   expect(conflict).toMatchObject({ vip: VIP, router: '10.9.2.3', ours: 'external', theirs: 'internal' });
   expect(conflict!.reason).toMatch(/every client to 10\.9\.2\.3.*none to this manager/);
   expect((await c.conflicts())[0]).toMatchObject({ vip: VIP, router: '10.9.1.1', theirs: 'external-1' });
   expect((await a.status()).problems).toEqual([conflict!.reason]);
-  await poll(() => logOfA.of('route-conflict').length > 0, 10_000, 'it is logged');
+  await poll(() => logOfA.of('route-conflict').length > 0, 30_000, 'it is logged');
   // It is true: the router between knows one way only.
   expect(row.b.namespace.ip(`route show ${VIP}`)).toContain('via 10.9.2.3');
   await c.apply(routes([]));
-  await poll(async () => (await a.conflicts()).length === 0, 10_000, 'the conflict is over');
+  await poll(async () => (await a.conflicts()).length === 0, 30_000, 'the conflict is over');
 });

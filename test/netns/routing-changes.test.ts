@@ -86,7 +86,7 @@ describe.each([
     }
     await poll(
       () => [...daemons.values()].every(({ problem }) => problem === undefined),
-      5000,
+      30_000,
       'all daemons',
     );
   });

@@ -13,6 +13,8 @@ import { execIn, learned, type Row, threeRouters, untilLearned } from '../suppor
 const VIPS = Array.from({ length: 5000 }, (_, n) => address(`10.50.${n >> 8}.${n & 255}`));
 /** As the parts of the data plane come, one behind the other. */
 const PART = 500;
+/** How many may go by netlink at once, and how many more each ms. */
+const [BURST, PER_MS] = [3000, 25];
 
 let row: Row;
 let kernel: KernelVips;
@@ -47,10 +49,11 @@ const untilThere = (count: number): Promise<unknown> =>
   );
 
 test('in parts as fast as they go, and out again', async () => {
+  const from = performance.now();
   for (let at = 0; at < VIPS.length; at += PART) await take('add', VIPS.slice(at, at + PART));
-  // Some by netlink, as long as there is credit, and the others by ip(8).
+  // Some by netlink, as long as there is credit, which on a slow machine is for all of them; and the others by ip(8).
   expect(sends).toBeGreaterThan(0);
-  expect(sends).toBeLessThan(VIPS.length / PART);
+  expect(sends * PART).toBeLessThanOrEqual(BURST + (performance.now() - from) * PER_MS);
   await untilThere(VIPS.length);
   for (let at = 0; at < VIPS.length; at += PART) await take('remove', VIPS.slice(at, at + PART));
   await untilThere(0);

@@ -57,7 +57,11 @@ describe.each(Object.keys(CONFIGS))('golden %s', name => {
       log,
     });
     try {
-      await poll(() => watched.problem === undefined || log.of('frr-refused').length > 0, 5000, 'an answer');
+      await poll(
+        () => watched.problem === undefined || log.of('frr-refused').length > 0,
+        30_000,
+        'an answer',
+      );
       expect(log.of('frr-refused')).toEqual([]);
       expect(sent[0]).not.toEqual([]);
       const running = await frr.vty(daemon as DaemonName, 'show running-config');

@@ -20,26 +20,26 @@ it.each([
   const { frr, log } = driverOn(a, by === 'Bivouac' ? { ...rest, ospf: ospf! } : rest);
   try {
     expect((await frr.apply(routes(['10.50.0.1']))).problems).toEqual([]);
-    await untilLearned(c, '10.50.0.1', true, 20_000);
-    await untilLearned(a, '10.9.2.0/24', true, 20_000);
+    await untilLearned(c, '10.50.0.1', true, 30_000);
+    await untilLearned(a, '10.9.2.0/24', true, 30_000);
     const seen = c.namespace.spawn('ip', ['monitor', 'route']);
     // To the router itself, whose way back is a route that it has learnt: the VIP needs no server here.
     const ping = c.namespace.spawn('ping', ['-i', '0.02', '-W', '1', '10.9.1.1']);
-    await poll(() => ping.stdout().includes('icmp_seq=10 '), 5000, 'pings');
+    await poll(() => ping.stdout().includes('icmp_seq=10 '), 30_000, 'pings');
     const ready = log.of('frr-ready').length;
     await a.frr.restart();
-    await poll(() => log.of('frr-ready').length >= ready + 2, 10_000, 'FRR is set up again');
+    await poll(() => log.of('frr-ready').length >= ready + 2, 30_000, 'FRR is set up again');
     const full = async (): Promise<boolean> =>
       (await frr.status()).neighbours.some(({ state }) => state === 'Full');
-    await poll(full, 20_000, 'the neighbour');
+    await poll(full, 30_000, 'the neighbour');
     // Whatever comes later than the adjacency comes within the time of its own hellos.
-    await untilLearned(a, '10.9.2.0/24', true, 20_000);
+    await untilLearned(a, '10.9.2.0/24', true, 30_000);
     await frr.apply(routes(['10.50.0.1', '10.50.0.2']));
-    await untilLearned(c, '10.50.0.2', true, 20_000);
+    await untilLearned(c, '10.50.0.2', true, 30_000);
     expect(seen.stdout()).not.toContain('10.50.0.1');
     // What was out before the restart is still its own: it can be taken back.
     await frr.apply(routes(['10.50.0.2']));
-    await untilLearned(c, '10.50.0.1', false, 10_000);
+    await untilLearned(c, '10.50.0.1', false, 30_000);
     await ping.stop('SIGINT');
     expect(ping.stdout()).toContain(' 0% packet loss');
   } finally {

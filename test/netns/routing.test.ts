@@ -24,7 +24,7 @@ describe.each(['external', 'internal'] as const)('VIPs as %s routes', kind => {
   beforeAll(async () => {
     row = await threeRouters({ bare: ['a'] });
     ({ frr, log } = driverOn(row.a, routingConfig(row.a, kind)));
-    await poll(() => log.of('frr-ready').length >= 2, 10_000, 'the driver has set up FRR');
+    await poll(() => log.of('frr-ready').length >= 2, 30_000, 'the driver has set up FRR');
     await untilLearned(row.c, '10.9.1.0/24');
   });
   afterAll(async () => {
@@ -45,7 +45,7 @@ describe.each(['external', 'internal'] as const)('VIPs as %s routes', kind => {
   it('answer at the appliance, and refuse at once what nobody serves', async () => {
     await frr.apply(routes(['10.50.0.9']));
     await untilLearned(row.c, '10.50.0.9');
-    const { status, stdout } = await row.c.namespace.run('ping', ['-c1', '-W2', '10.50.0.9']);
+    const { status, stdout } = await row.c.namespace.run('ping', ['-c1', '-W20', '10.50.0.9']);
     expect(stdout).toContain('1 received');
     expect(status).toBe(0);
     const tried = await row.c.namespace.node(
@@ -113,10 +113,10 @@ describe.each(['external', 'internal'] as const)('VIPs as %s routes', kind => {
     await untilLearned(row.c, '10.50.2.1');
     const configured = log.of('frr-configured').length;
     await row.a.frr.restart('SIGKILL');
-    await poll(() => log.of('frr-configured').length >= configured + 2, 15_000, 'FRR set up again');
+    await poll(() => log.of('frr-configured').length >= configured + 2, 30_000, 'FRR set up again');
     await poll(
       async () => (await frr.status()).neighbours.some(({ state }) => state === 'Full'),
-      15_000,
+      30_000,
       'the neighbour is back',
     );
     await untilLearned(row.c, '10.50.2.1');

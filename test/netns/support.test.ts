@@ -14,8 +14,8 @@ test('a network carries traffic between its namespaces, and dispose() leaves not
       { in: server, name: 'eth0', addresses: ['10.0.0.1/24', 'fd00::1/64'] },
     );
     names = [client, server, lan].map(namespace => namespace.name);
-    expect((await client.run('ping', ['-c1', '-W2', '10.0.0.1'])).status).toBe(0);
-    expect((await client.run('ping', ['-c1', '-W2', 'fd00::1'])).status).toBe(0);
+    expect((await client.run('ping', ['-c1', '-W20', '10.0.0.1'])).status).toBe(0);
+    expect((await client.run('ping', ['-c1', '-W20', 'fd00::1'])).status).toBe(0);
     const echo = server.node('require("net").createServer(s=>s.pipe(s)).listen(7,()=>console.log("ready"))');
     await poll(() => echo.stdout().includes('ready'));
     pid = echo.pid;

@@ -213,7 +213,7 @@ export class Talk {
   }
 
   /** How long a server may take for a word, ms. */
-  static patience = 3000;
+  static patience = 20_000;
 
   static async open(
     host: string,
@@ -277,7 +277,7 @@ export class Datagrams {
   }
 
   /** Sends one datagram and gives the answer (a server's name), or 'none' after `timeout`. */
-  async ask(port = 80, host: string = VIP, timeout = 1000, words = '?'): Promise<string> {
+  async ask(port = 80, host: string = VIP, timeout = 10_000, words = '?'): Promise<string> {
     this.heard = undefined;
     this.socket.send(words, port, host);
     await poll(() => this.heard ?? this.failed, timeout, '', 1).catch(() => undefined);

@@ -52,7 +52,7 @@ export class DnsCell {
     const started = this.appliance.spawn(process.execPath, [this.program, ...args]);
     await poll(
       () => started.stdout().includes('ready') || started.stderr().includes('Error'),
-      20_000,
+      60_000,
       'ready',
     );
     await tell(started, 'www.cell 10.0.0.1 10.0.0.2 fd00::1');
@@ -63,7 +63,7 @@ export class DnsCell {
   async dig(...words: readonly string[]): Promise<string> {
     // Of two servers on its command line dig asks the first.
     const at = words.some(word => word.startsWith('@')) ? [] : ['@10.9.0.1'];
-    const { stdout, stderr } = await this.client.run('dig', [...at, '+tries=1', '+time=3', ...words]);
+    const { stdout, stderr } = await this.client.run('dig', [...at, '+tries=1', '+time=15', ...words]);
     return stdout + stderr;
   }
 
@@ -103,7 +103,7 @@ export interface StockServer {
 export async function tell(to: LongProcess, line: string): Promise<string> {
   const before = to.stdout().length;
   to.write(`${line}\n`);
-  const said = await poll(() => /\w+ .*\n/.exec(to.stdout().slice(before))?.[0], 5000, line);
+  const said = await poll(() => /\w+ .*\n/.exec(to.stdout().slice(before))?.[0], 30_000, line);
   return said.trim();
 }
 

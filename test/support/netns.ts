@@ -48,7 +48,7 @@ export interface End {
 /** Waits until `condition` gives something truthy, and gives that. Throws after `timeout` ms, naming `what`. */
 export async function poll<T>(
   condition: () => T | Promise<T>,
-  timeout = 5000,
+  timeout = 30_000,
   what = condition.toString(),
   interval = 10,
 ): Promise<NonNullable<T>> {

@@ -14,6 +14,8 @@ import { RegistrationParser } from '../../../sdk/wire/stream.ts';
 const argument = (name: string): string | undefined =>
   process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined;
 const manager = (argument('--id') ?? 'ab').repeat(32) as ManagerId;
+/** ms; long, so that nothing is found out by silence: a busy machine is silent, too. */
+const HEARTBEAT = 3000;
 const print = (value: object): void =>
   console.log(JSON.stringify(value, (_key, field) => (field instanceof Uint8Array ? [...field] : field)));
 
@@ -21,7 +23,7 @@ createServer(socket => {
   const parser = new RegistrationParser();
   let server = '' as ServerId;
   const say = (message: RegistrationMessage): void => void socket.write(encodeRegistration(message));
-  const beat = setInterval(() => say({ type: 'heartbeat', sequence: 0 }), 100);
+  const beat = setInterval(() => say({ type: 'heartbeat', sequence: 0 }), HEARTBEAT);
   socket.on('close', () => clearInterval(beat)).on('error', () => {});
   socket.on('data', bytes => {
     for (const message of parser.push(bytes) as ServerMessage[]) {
@@ -36,7 +38,7 @@ createServer(socket => {
           version: 1,
           manager,
           name: 'm',
-          heartbeat: 100,
+          heartbeat: HEARTBEAT,
           software: '',
         });
       } else if (message.type === 'lease-request' || message.type === 'lease-renew') {
