@@ -1,51 +1,39 @@
 /**
- * From an address to its place, by longest prefix: a binary trie for each family. It also says how far the answer reaches:
- * RFC 7871 §7.2.1 wants a scope within which no longer prefix lies.
+ * From an address to its place, by longest prefix; and how far the answer reaches: RFC 7871 §7.2.1 wants a scope within which no longer
+ * prefix lies. Looked up are four bits a step, in tables of 16 that are made from a trie when the topology is new: a table is one line of
+ * the processor's cache.
  */
 import { type Address, addressBytes, type Family, type Prefix } from '../../sdk/wire/address.ts';
 import { isMapped } from './cookies.ts';
+import { PrefixTrie } from './prefix-trie.ts';
 import type { Place } from './view.ts';
 
-/** Numbers a node has: the children for 0 and 1 (0: none), and the place that begins here (-1: none). */
-const STRIDE = 3;
+const WIDTH = 4;
+const SIZE = 1 << WIDTH;
 
 export class Places {
   /** By number; 0 is the place of those who are in none. */
   readonly keys: readonly Place[];
   /** How many bits of the address decided the last look-up. */
   scope = 0;
-  private nodes = new Int32Array(1024 * STRIDE);
-  /** The first node is no one's child, nor anybody's root: 0 means none. */
-  private used = 1;
-  private readonly roots: Readonly<Record<Family, number>>;
+  private readonly tries: Readonly<Record<Family, PrefixTrie>> = { 4: new PrefixTrie(), 6: new PrefixTrie() };
+  /** Tables; of what they hold, numbers from 0 on are where another begins, and others are ends (`endOf`). */
+  private tables = new Int32Array(8 * SIZE);
+  private used = 0;
+  private readonly root4: number;
+  private readonly root6: number;
 
   constructor(topology: readonly { readonly prefix: Prefix; readonly place: Place }[]) {
-    this.roots = { 4: this.grow(), 6: this.grow() };
     const numbers = new Map<Place, number>([['', 0]]);
     for (const { prefix, place } of topology) {
       if (!numbers.has(place)) numbers.set(place, numbers.size);
-      this.insert(prefix, numbers.get(place)!);
+      const [text, length] = prefix.split('/') as [Address, string];
+      const bytes = addressBytes(text);
+      this.tries[bytes.length === 4 ? 4 : 6].insert(bytes, Number(length), numbers.get(place)!);
     }
     this.keys = [...numbers.keys()];
-  }
-
-  /** The number of the place of the address at bytes[at…], of which `bits` are known. Sets `scope`. */
-  find(bytes: Uint8Array, at: number, family: Family, bits: number): number {
-    const { nodes } = this;
-    let node = this.roots[family];
-    let place = 0;
-    for (let bit = 0; ; bit++) {
-      const here = nodes[node + 2]!;
-      if (here >= 0) place = here;
-      const leaf = nodes[node] === 0 && nodes[node + 1] === 0;
-      const next = bit === bits ? 0 : nodes[node + ((bytes[at + (bit >> 3)]! >> (7 - (bit & 7))) & 1)]!;
-      if (next === 0) {
-        // Where there are longer prefixes beside this address (or below it, and it is not known well enough), one bit more tells.
-        this.scope = leaf ? bit : bit + 1;
-        return place;
-      }
-      node = next;
-    }
+    this.root4 = this.tableOf(this.tries[4], this.tries[4].root, 0, 0);
+    this.root6 = this.tableOf(this.tries[6], this.tries[6].root, 0, 0);
   }
 
   /** The number of the place of a source: the 16 bytes of its address are at bytes[at…]. */
@@ -54,30 +42,60 @@ export class Places {
     return isMapped(bytes, at) ? this.find(bytes, at + 12, 4, 32) : this.find(bytes, at, 6, 128);
   }
 
-  private insert(prefix: Prefix, place: number): void {
-    const [text, length] = prefix.split('/') as [Address, string];
-    const bytes = addressBytes(text);
-    let node = this.roots[bytes.length === 4 ? 4 : 6];
-    for (let bit = 0; bit < Number(length); bit++) {
-      const child = node + ((bytes[bit >> 3]! >> (7 - (bit & 7))) & 1);
-      if (this.nodes[child] === 0) {
-        // Growing may replace `nodes`.
-        const grown = this.grow();
-        this.nodes[child] = grown;
-      }
-      node = this.nodes[child]!;
+  /** The number of the place of the address at bytes[at…], of which `bits` are known and the next few are 0. Sets `scope`. */
+  find(bytes: Uint8Array, at: number, family: Family, bits: number): number {
+    const { tables } = this;
+    let next = family === 4 ? this.root4 : this.root6;
+    for (let bit = 0; bit < bits; bit += WIDTH) {
+      const byte = bytes[at + (bit >> 3)]!;
+      next = tables[next + ((bit & WIDTH) === 0 ? byte >> WIDTH : byte & (SIZE - 1))]!;
+      if (next < 0) break;
     }
-    this.nodes[node + 2] = place;
+    const scope = ~next & 255;
+    // What is told may be too little to come to an end, or to this one.
+    if (next >= 0 || scope > bits) {
+      const trie = this.tries[family];
+      const place = trie.find(bytes, at, bits);
+      this.scope = trie.scope;
+      return place;
+    }
+    this.scope = scope;
+    return ~next >> 8;
   }
 
-  private grow(): number {
-    const node = this.used++ * STRIDE;
-    if (node + STRIDE > this.nodes.length) {
-      const larger = new Int32Array(this.nodes.length * 2);
-      larger.set(this.nodes);
-      this.nodes = larger;
+  /** Makes the table of what is below a node at a depth, where a shorter prefix says `place`; gives where it begins. */
+  private tableOf(trie: PrefixTrie, node: number, depth: number, place: number): number {
+    const table = this.used;
+    this.used += SIZE;
+    if (this.used > this.tables.length) {
+      const larger = new Int32Array(this.tables.length * 2);
+      larger.set(this.tables);
+      this.tables = larger;
     }
-    this.nodes[node + 2] = -1;
-    return node;
+    // Tables made on the way may replace `tables`.
+    for (let index = 0; index < SIZE; index++) {
+      const entry = this.entryOf(trie, node, depth, place, index);
+      this.tables[table + index] = entry;
+    }
+    return table;
+  }
+
+  /** What a table has for the four bits `index`. */
+  private entryOf(trie: PrefixTrie, node: number, depth: number, place: number, index: number): number {
+    let at = node;
+    let found = place;
+    for (let bit = 0; bit <= WIDTH; bit++) {
+      const here = trie.placeAt(at);
+      if (here >= 0) found = here;
+      if (trie.isLeaf(at)) return endOf(found, depth + bit);
+      if (bit === WIDTH) break;
+      const next = trie.child(at, (index >> (WIDTH - 1 - bit)) & 1);
+      if (next === 0) return endOf(found, depth + bit + 1);
+      at = next;
+    }
+    return this.tableOf(trie, at, depth + WIDTH, found);
   }
 }
+
+/** A place and a scope, as a table has them: below 0. */
+const endOf = (place: number, scope: number): number => ~((place << 8) | scope);
