@@ -72,6 +72,9 @@ export async function call({ address, port, duration }: CallOptions): Promise<Ca
   }
 }
 
+/** ms for what was sent last to come back. */
+const LAST_WAY_BACK = 1000;
+
 /** Sends RTP packets and counts those that come back. */
 async function talk(
   address: string,
@@ -82,6 +85,7 @@ async function talk(
   let returned = 0;
   let longestGap = 0;
   let last = performance.now();
+  let over = last;
   const progress = (): void => {
     longestGap = Math.max(longestGap, performance.now() - last);
     last = performance.now();
@@ -97,8 +101,12 @@ async function talk(
     const timer = setInterval(() => {
       if (sent * PACKET_INTERVAL >= duration) {
         clearInterval(timer);
-        // The last packet's way back.
-        setTimeout(resolve, 100);
+        over = performance.now();
+        const waiting = setInterval(() => {
+          if (returned < sent && performance.now() - over < LAST_WAY_BACK) return;
+          clearInterval(waiting);
+          resolve();
+        }, PACKET_INTERVAL);
         return;
       }
       packet.writeUInt8(0x80, 0);
@@ -110,7 +118,8 @@ async function talk(
       sent++;
     }, PACKET_INTERVAL);
   });
-  if (returned < sent) progress();
+  // What was waited for the last is no gap.
+  if (returned < sent) longestGap = Math.max(longestGap, over - last);
   socket.close();
   return { sent, returned, longestGap };
 }

@@ -1,7 +1,7 @@
 /** Waiting for a condition: ask again instead of sleeping, and say what was missing. */
 
 export interface PollOptions {
-  /** Milliseconds; 10,000 unless told. */
+  /** Milliseconds; 30,000 unless told: what is waited for may take a busy machine seconds. */
   readonly timeout?: number;
   /** Milliseconds between two questions; 20 unless told. */
   readonly interval?: number;
@@ -14,7 +14,7 @@ export interface PollOptions {
 export async function poll<T>(
   what: string,
   ask: () => T | undefined | false | Promise<T | undefined | false>,
-  { timeout = 10_000, interval = 20 }: PollOptions = {},
+  { timeout = 30_000, interval = 20 }: PollOptions = {},
 ): Promise<T> {
   const deadline = performance.now() + timeout;
   let last: unknown;

@@ -85,7 +85,7 @@ test.each(['http', 'udp'])('an interruption is seen by a client that asks by %s'
   await web.must(['ip', 'link', 'set', 'eth1', 'down']);
   await new Promise(resolve => setTimeout(resolve, 300));
   await web.must(['ip', 'link', 'set', 'eth1', 'up']);
-  await new Promise(resolve => setTimeout(resolve, 1500));
+  await new Promise(resolve => setTimeout(resolve, 4000));
   asking.kill('SIGTERM');
   const end = JSON.parse((await asking.line()) ?? '') as {
     answered: number;
@@ -114,7 +114,9 @@ test('flows that live, and flows that are cut', async () => {
     servers: { web: 50 },
   });
   await lab.node('web').must(['sh', '-c', 'kill -KILL "$(cat /run/service.pid)"']);
-  await new Promise(resolve => setTimeout(resolve, 200));
+  // One line each.
+  for (let lost = 0; lost < 50; lost++)
+    expect(JSON.parse((await flows.line()) ?? '')).toMatchObject({ event: 'lost' });
   flows.kill('SIGTERM');
   const end = (await untilEnd(flows)) as { alive: number; lost: Record<string, number> };
   expect(end.alive).toBe(0);
@@ -132,7 +134,7 @@ test('a flow that lives is compared byte by byte: all of it comes back, or what 
     const words = ['--to', `192.0.2.2:${port}`, '--count', '1', '--interval', '5', '--size', '300'];
     const flows = lab.node('client').spawn(['node', '/lab/apps/flows.mjs', ...words]);
     await flows.line();
-    await new Promise(resolve => setTimeout(resolve, 300));
+    await new Promise(resolve => setTimeout(resolve, 1000));
     flows.kill('SIGTERM');
     return (await untilEnd(flows)) as Record<'sent' | 'returned' | 'wrong' | 'bytes', number>;
   };

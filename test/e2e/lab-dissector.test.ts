@@ -156,12 +156,12 @@ async function record(
     await ask(client, 0, vip, ...how);
     await ask(client, 0, ...how);
     // Without TLS it signs with a key of its own making, which is not that of the certificate.
-    await ask(client, way === 'plain' ? 3 : 0, vip, '--signed', '--key', pem, '--timeout', '300', ...how);
+    await ask(client, way === 'plain' ? 3 : 0, vip, '--signed', '--key', pem, '--timeout', '1500', ...how);
   }
   await ask('hq-client1', 0, vip);
 
   await poll('a lease is renewed', () => wire(files[0]!, keys).then(seen => seen.has('lease-renew')), {
-    timeout: 20_000,
+    timeout: 60_000,
     interval: 1000,
   });
   application.kill('SIGUSR2');

@@ -93,7 +93,7 @@ describe('the package', () => {
 
   it('rejects with the same error class and stable codes in both', () => {
     const text = (load: string): string =>
-      `${load}; query('x', { via: '127.0.0.42', port: 9, timeout: 50, retries: 0 }).catch(error => console.log(error instanceof BivouacError, error.code))`;
+      `${load}; query('x', { via: '127.0.0.42', port: 9, timeout: 5000, retries: 0 }).catch(error => console.log(error instanceof BivouacError, error.code))`;
     expect(run('c.mjs', text("import { query, BivouacError } from '@bivouac/sdk'"))).toBe(
       'true ECONNREFUSED\n',
     );
