@@ -1,9 +1,10 @@
 /**
  * What a Raspberry Pi needs in its boot partition: its own firmware (Debian's non-free-firmware), device trees, and U-Boot, which starts
- * systemd-boot as UEFI firmware does.
+ * systemd-boot as UEFI firmware does, and counts starts (raspberry-pi/boot.cmd).
  */
-import { copyFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type Build, between, packagesOf } from '../build.ts';
+import { scriptImage } from '../formats/uboot-script.ts';
 import { run } from './run.ts';
 
 /** For the Pi 3 and 4. The serial console is the first UART's pins 8 and 10. */
@@ -23,6 +24,8 @@ export function addBoardFirmware(build: Build, tree: string): void {
     copyFileSync(`${firmware}/${name}`, `${tree}/${name}`);
   copyFileSync(`${unpacked}/usr/lib/u-boot/rpi_arm64/u-boot.bin`, `${tree}/u-boot.bin`);
   writeFileSync(`${tree}/config.txt`, CONFIG);
+  const script = readFileSync(`${build.root}/firmware-build/raspberry-pi/boot.cmd`, 'utf8');
+  writeFileSync(`${tree}/boot.scr`, scriptImage(script, build.epoch));
   const trees = `${between(build, 'kernel')}/usr/lib`;
   const kernel = readdirSync(trees).find(name => name.startsWith('linux-image-')) ?? '';
   for (const name of readdirSync(`${trees}/${kernel}/broadcom`).filter(file =>

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type CpioEntry, writeCpio } from '../../../firmware-build/formats/cpio.ts';
 import { addSections, PeError, sectionsOf } from '../../../firmware-build/formats/pe.ts';
+import { scriptImage } from '../../../firmware-build/formats/uboot-script.ts';
 
 /** Reads an archive back, as the kernel does. */
 function readCpio(
@@ -172,4 +173,13 @@ describe('kernel images', () => {
     );
     expect(refused).toBeGreaterThan(0);
   });
+});
+
+test("U-Boot's script: as mkimage 2023.01 writes it, byte for byte", () => {
+  // printf 'echo hi\n' | SOURCE_DATE_EPOCH=1795250621 mkimage -A arm64 -O linux -T script -C none -n bivouac -d /dev/stdin boot.scr
+  expect(Buffer.from(scriptImage('echo hi\n', 1795250621)).toString('hex')).toBe(
+    '27051956d634ec4f6b0159bd000000100000000000000000d934016205160600' +
+      '6269766f75616300000000000000000000000000000000000000000000000000' +
+      '00000008000000006563686f2068690a',
+  );
 });
