@@ -4,7 +4,7 @@ import { nftables } from '../driver-suite/subjects.ts';
 import { BEHAVIOURS, LAST, show } from '../driver-suite/suite.ts';
 
 /** A machine with much else to do is as slow as that. */
-const PACE = 4;
+const PACE = 20;
 
 for (const mode of nftables.modes)
   describe(`the nftables driver, mode ${mode}`, { shuffle: false }, () => {
