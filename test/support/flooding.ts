@@ -42,6 +42,8 @@ export class Row {
   readonly b = this.network.namespace('b');
   readonly frr: Record<'a' | 'm' | 'b', FrrSet>;
   private readonly open: Notices[] = [];
+  /** Link state ids; none is used twice. */
+  private readonly old = new Set<string>();
 
   private constructor() {
     this.frr = {} as Row['frr'];
@@ -144,11 +146,17 @@ export class Row {
     session.close();
   }
 
-  /** Opaque LSAs of ours in a router's database that are not flushed. */
+  /** Opaque LSAs of ours in a router's database that are not flushed, without what was there when all were last quiet. */
   async flooded(at: 'a' | 'm' | 'b'): Promise<number> {
+    return (await this.ids(at)).filter(id => !this.old.has(id)).length;
+  }
+
+  private async ids(at: 'a' | 'm' | 'b'): Promise<string[]> {
     const text = await this.frr[at].vty('ospfd', 'show ip ospf database opaque-as');
-    return text.split('LS age: ').filter(part => !part.startsWith('3600') && part.includes(`${OPAQUE_TYPE}.`))
-      .length;
+    return text
+      .split('LS age: ')
+      .filter(part => !part.startsWith('3600'))
+      .flatMap(part => new RegExp(`Link State ID: (${OPAQUE_TYPE}\\.\\S+)`).exec(part)?.[1] ?? []);
   }
 
   /** Link state updates that have come to a router's e0. */
@@ -159,13 +167,18 @@ export class Row {
     return Number(line.trim().split(/\s+/)[4]!.split('/')[0]);
   }
 
-  /** Ends the managers, silently. */
-  quiet(): void {
+  /** Ends the managers, silently. What ospfd has of them is not counted any more: see docs/operations.md for what it may leave. */
+  async quiet(): Promise<void> {
+    for (const at of ['a', 'm', 'b'] as const) for (const id of await this.ids(at)) this.old.add(id);
+    this.end();
+  }
+
+  private end(): void {
     for (const notices of this.open.splice(0)) notices.close(false);
   }
 
   async dispose(): Promise<void> {
-    this.quiet();
+    this.end();
     for (const frr of Object.values(this.frr)) await frr.stop('SIGKILL');
     await this.network.dispose();
     rmSync(this.directory, { recursive: true, force: true });
