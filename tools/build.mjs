@@ -58,7 +58,7 @@ const programs = [
   ['labs/bench/ipvs/guest.ts', 'dist/bench-ipvs-guest.mjs'],
   ['labs/bench/least.ts', 'dist/bench-least.mjs'],
   ['labs/bench/route-floor.ts', 'dist/bench-route-floor.mjs'],
-  ...['server', 'client', 'flows', 'dns', 'asker', 'amplify', 'choice', 'managers'].map(role => [
+  ...['server', 'client', 'flows', 'dns', 'dns-load', 'asker', 'amplify', 'choice', 'managers'].map(role => [
     `labs/bench/roles/${role}.ts`,
     `dist/bench-${role}.mjs`,
   ]),

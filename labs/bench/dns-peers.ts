@@ -22,6 +22,8 @@ export interface PeerOptions {
   readonly port: number;
   /** Subnets 10.0.0.0/24, 10.0.1.0/24 … that have answers of their own; 0: everybody gets the same. */
   readonly subnets: number;
+  /** For queries by UDP; absent: one. Only gdnsd is asked for more. */
+  readonly threads?: number;
 }
 
 /** A name with much to tell: what can be made of a small query. */
@@ -41,7 +43,7 @@ const numbers = (count: number): readonly number[] => Array.from({ length: count
 const soa = 'ns root 1 60 10 3600 5';
 
 /** gdnsd, with its geoip plug-in where subnets count. */
-export function gdnsd({ directory, address, port, subnets }: PeerOptions): DnsPeer {
+export function gdnsd({ directory, address, port, subnets, threads = 1 }: PeerOptions): DnsPeer {
   for (const part of ['zones', 'run', 'state']) mkdirSync(join(directory, part), { recursive: true });
   const map = `nets => { ${numbers(subnets)
     .map(index => `${subnet(index)} => [ dc${index} ]`)
@@ -54,7 +56,7 @@ export function gdnsd({ directory, address, port, subnets }: PeerOptions): DnsPe
   const plugin = `plugins => { geoip => { maps => { m => { ${map} } }, resources => { r => { map => m, dcmap => { far => 192.0.2.1, ${places} } } } } }`;
   writeFileSync(
     join(directory, 'config'),
-    `options => { listen => ${address}, dns_port => ${port}, udp_threads => 1, tcp_threads => 1,
+    `options => { listen => ${address}, dns_port => ${port}, udp_threads => ${threads}, tcp_threads => 1,
   run_dir => ${directory}/run, state_dir => ${directory}/state }
 ${subnets > 0 ? plugin : ''}
 `,
