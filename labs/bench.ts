@@ -41,7 +41,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   dns: { about: 'answers of the DNS server', measure: dnsFigures, runs: 20, within: 'gslb' },
   gslb: { about: 'the GSLB: DNS, news, choice, memory', measure: gslbFigures, runs: 20 },
   flooding: { about: 'notices by OSPF beside multicast', measure: floodFigures, runs: 20 },
-  ipvs: { about: 'the IPVS driver in a guest', measure: ipvsFigures, runs: 10 },
+  ipvs: { about: 'the IPVS driver in a guest', measure: ipvsFigures, runs: 5 },
   // A run registers 30,000 services, twice.
   scale: { about: '10,000 servers', measure: scaleFigures, runs: 3 },
 };

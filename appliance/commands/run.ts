@@ -36,7 +36,7 @@ import { DOCUMENT_SCHEMA } from '../store/documents.ts';
 import { stateNotes } from './box/facts.ts';
 import { openNftables } from './dataplane.ts';
 import { dnsWorkers } from './dns-worker.ts';
-import { findIpvs, openIpvs } from './ipvs.ts';
+import { findIpvs, forgetIpvs, openIpvs } from './ipvs.ts';
 import { OPTIONS } from './options.ts';
 
 /** Bytes of a key for transfers: RFC 8945 §10 wants as many as the hash has; half of that is what some tools make. */
@@ -164,6 +164,7 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
   const exec = createExec();
   const { driver } = config.dataplane;
   const ipvs = driver === 'auto' || driver === 'ipvs' ? await findIpvs() : undefined;
+  if (driver === 'nftables') await forgetIpvs({ exec, log });
   files.makeDirectory(config.state);
   files.makeDirectory(dirname(config.operator.socket));
   return {
@@ -185,7 +186,8 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
       const nftables = openNftables({ clock, exec, log }, { anycastPort });
       if (ipvs === undefined) return nftables;
       const memory = fileMemory(files, join(config.state, 'ipvs-settings'));
-      return createBeside(nftables, openIpvs({ clock, log }, { family: ipvs, memory }), isForIpvs(driver));
+      const options = { family: ipvs, memory, anycastPort };
+      return createBeside(nftables, openIpvs({ clock, exec, log }, options), isForIpvs(driver));
     },
     signer: createSigner(secrets.tls?.key ?? ownKey(files, config.state)),
     signerOf: createSigner,

@@ -29,6 +29,7 @@ import {
   setTimeouts,
   TIMEOUTS,
 } from './timeouts.ts';
+import type { Untracked } from './untracked.ts';
 import { LocalVips } from './vips.ts';
 
 export interface IpvsOptions {
@@ -40,6 +41,7 @@ export interface IpvsOptions {
   readonly sysctl: Sysctl;
   readonly memory: Memory;
   readonly cutter: Cutter;
+  readonly untracked: Untracked;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -69,6 +71,8 @@ class Ipvs implements IpvsDriver {
   private readonly vips: LocalVips;
   private started = false;
   private isSet = false;
+  /** Services have come or gone that conntrack is not yet told of. */
+  private isStale = false;
   /** Those that are put back at release(). */
   private timeouts = KERNEL_TIMEOUTS;
   private standing: readonly string[] = [];
@@ -105,6 +109,7 @@ class Ipvs implements IpvsDriver {
       if (!first && at + BATCH < units.length) await onPart?.(this.counts);
     }
     if (first) await this.sweep();
+    if (this.isStale) this.isStale = !(await this.options.untracked.hold(this.have.values()));
     this.last = wanted.farms;
     // What the kernel refuses is not as it is remembered: the next apply looks anew.
     if (this.failed.size > 0) this.started = false;
@@ -114,22 +119,18 @@ class Ipvs implements IpvsDriver {
   async release(): Promise<void> {
     if (!this.started) await this.start();
     const services = [...this.have.values()];
-    const { ipvs, family, routes, sysctl, memory, cutter } = this.options;
+    const { ipvs, family, sysctl, memory, untracked } = this.options;
     await ipvs.send(services.map(service => encodeStep(family, { do: 'remove-service', service })));
     if (this.isSet || services.length > 0) await ipvs.send([setTimeouts(family, this.timeouts)]);
     await this.vips.remove(this.vips.all(), new Set());
+    await untracked.release();
     restoreSettings(sysctl, memory);
-    this.vips.close();
-    cutter.close();
-    ipvs.close();
-    routes.close();
+    this.detach();
   }
 
   detach(): void {
-    this.vips.close();
-    this.options.cutter.close();
-    this.options.ipvs.close();
-    this.options.routes.close();
+    const { cutter, ipvs, routes, untracked } = this.options;
+    for (const each of [this.vips, cutter, ipvs, routes, untracked]) each.close();
   }
 
   async connections(): Promise<ReadonlyMap<FarmKey, ReadonlyMap<string, number>>> {
@@ -188,6 +189,7 @@ class Ipvs implements IpvsDriver {
     this.last = Table.empty();
     this.counts = Table.empty();
     this.started = true;
+    this.isStale = true;
     if (services.size > 0) log('info', 'dataplane-adopted', { services: services.size });
   }
 
@@ -307,6 +309,7 @@ class Ipvs implements IpvsDriver {
     if (service === undefined) this.have.delete(name);
     else this.have.set(name, service);
     if (vip === undefined || change === 0) return;
+    this.isStale = true;
     const count = (this.uses.get(vip) ?? 0) + change;
     if (count > 0) this.uses.set(vip, count);
     else this.uses.delete(vip);

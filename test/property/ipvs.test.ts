@@ -5,11 +5,12 @@ import { adopt } from '../../appliance/ipvs/adopt.ts';
 import { Cutter } from '../../appliance/ipvs/cutter.ts';
 import { createIpvs } from '../../appliance/ipvs/ipvs.ts';
 import { layFarm, type VirtualService } from '../../appliance/ipvs/layout.ts';
+import { Untracked } from '../../appliance/ipvs/untracked.ts';
 import { address } from '../../sdk/wire/address.ts';
 import { wanted } from '../support/dataplane.ts';
 import { VirtualClock } from '../support/virtual.ts';
 import { farm, member } from '../unit/dataplane/farms.ts';
-import { FAMILY, FakeIpvs, FakeRoutes } from '../unit/ipvs/kernel.ts';
+import { FAMILY, FakeIpvs, FakeNft, FakeRoutes } from '../unit/ipvs/kernel.ts';
 
 const anyMember = fc.record({
   last: fc.integer({ min: 1, max: 4 }),
@@ -55,11 +56,13 @@ test('whatever was wanted before, and whenever the daemon was killed, IPVS holds
       fc.array(fc.record({ farms: state, killed: fc.boolean() }), { minLength: 1, maxLength: 6 }),
       async turns => {
         const [ipvs, routes, clock] = [new FakeIpvs(), new FakeRoutes(), new VirtualClock()];
+        const nft = new FakeNft();
         const open = (): ReturnType<typeof createIpvs> =>
           createIpvs({
             ...{ ipvs, routes, clock, family: FAMILY, log: () => {} },
             sysctl: { read: () => '1', write: () => undefined, list: () => [] },
             memory: { read: () => '', write: () => {} },
+            untracked: new Untracked({ open: () => nft, anycastPort: 9747, log: () => {} }),
             cutter: new Cutter({
               ...{ clock, log: () => {}, read: async () => {} },
               sender: { send: async () => {}, close: () => {} },
@@ -76,6 +79,7 @@ test('whatever was wanted before, and whenever the daemon was killed, IPVS holds
           // Read back as a daemon that starts would.
           const found = await adopt(ipvs, routes, FAMILY);
           expect(told(found.services.values())).toEqual(told(farms.flatMap(layFarm)));
+          expect(nft.listed?.size ?? 0).toBe(found.services.size);
           expect(new Set(found.vips)).toEqual(new Set(farms.map(({ vip }) => vip)));
           // And nothing is done twice.
           ipvs.commands.length = 0;

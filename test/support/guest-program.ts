@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Guest } from './guest.ts';
+import { Guest, type GuestOptions } from './guest.ts';
 import { GuestChannel } from './guest-channel.ts';
 import { hostSystem } from './guest-system.ts';
 
@@ -19,14 +19,18 @@ export interface GuestProgram {
   stop(): Promise<void>;
 }
 
+/** What a program may ask of its guest. */
+type Wishes = Pick<GuestOptions, 'clock' | 'lifetime'>;
+
 /** Boots a guest that runs a bundle, and waits until it answers. `onStop`: when it has ended. */
 export async function bootGuestProgram(
   program: string,
   onStop: () => void = () => {},
+  wishes: Wishes = {},
 ): Promise<GuestProgram> {
   for (let boots = 1; ; boots++) {
     try {
-      return await boot(program, onStop);
+      return await boot(program, onStop, wishes);
     } catch (error) {
       if (boots === BOOTS) {
         onStop();
@@ -37,10 +41,10 @@ export async function bootGuestProgram(
   }
 }
 
-async function boot(program: string, onStop: () => void): Promise<GuestProgram> {
+async function boot(program: string, onStop: () => void, wishes: Wishes): Promise<GuestProgram> {
   const directory = mkdtempSync(join(tmpdir(), 'bivouac-guest-'));
   const channelPath = join(directory, 'channel');
-  const guest = new Guest({ ...hostSystem(directory, program), channel: channelPath });
+  const guest = new Guest({ ...hostSystem(directory, program), ...wishes, channel: channelPath });
   const dispose = async (): Promise<void> => {
     await guest.kill();
     rmSync(directory, { recursive: true, force: true });

@@ -14,7 +14,9 @@ export type Boot =
   /** Direct kernel boot. */
   | { readonly kernel: string; readonly initrd: string; readonly append: string }
   /** UEFI from a raw disk image. The firmware's variables are written to: give each guest a copy of its own. */
-  | { readonly disk: string; readonly firmware: { readonly code: string; readonly variables: string } };
+  | { readonly disk: string; readonly firmware: { readonly code: string; readonly variables: string } }
+  /** A Raspberry Pi 3, whose own firmware QEMU has not: U-Boot and a device tree as that would have loaded them, and a card (a raw image of 2^n bytes). */
+  | { readonly uboot: string; readonly tree: string; readonly card: string };
 
 export interface GuestOptions {
   readonly boot: Boot;
@@ -22,6 +24,11 @@ export interface GuestOptions {
   /** MiB; 1024 unless told. */
   readonly memory?: number;
   readonly processors?: number;
+  /**
+   * `instructions`: while it has something to do, its clock counts what it carries out, one a nanosecond: one processor of about 10^9 instructions a
+   * second, as of a small router, however long this machine takes for it and whatever else that does. When idle, and unless told: this machine's time.
+   */
+  readonly clock?: 'instructions';
   /** A directory of this host that the guest may read, by 9p under the tag `host`. */
   readonly share?: string;
   /** A UNIX socket that QEMU listens on: the other end is /dev/virtio-ports/bivouac in the guest (guest-channel.ts). */
@@ -118,22 +125,27 @@ export class Guest {
 
 /** Pure: QEMU's words. */
 export function wordsOf(options: GuestOptions): string[] {
-  const { boot, architecture = 'x86_64', memory = 1024, processors = 2, share, channel } = options;
-  const machine = architecture === 'x86_64' ? 'q35' : 'virt';
+  const { boot, architecture = 'x86_64', memory = 1024, share, channel } = options;
+  const counts = options.clock === 'instructions';
+  if ('uboot' in boot) return piWords(boot, options);
+  const { processors = counts ? 1 : 2 } = options;
+  // Pointer authentication by QEMU's own hash: Arm's takes half of an emulated machine's time.
+  const [machine, cpu] = architecture === 'x86_64' ? ['q35', 'max'] : ['virt', 'max,pauth-impdef=on'];
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio'],
     ...[
       '-M',
       machine,
       '-accel',
-      'tcg,thread=multi',
+      `tcg,thread=${counts ? 'single' : 'multi'}`,
       '-cpu',
-      'max',
+      cpu,
       '-smp',
       `${processors}`,
       '-m',
       `${memory}`,
     ],
+    ...(counts ? ['-icount', 'shift=0,sleep=on'] : []),
     ...(options.reboots ? [] : ['-no-reboot']),
     ...['-device', 'virtio-rng-pci'],
     ...('kernel' in boot
@@ -163,5 +175,19 @@ export function wordsOf(options: GuestOptions): string[] {
     ...(options.words ?? []),
   ];
 }
+
+/** By instructions it is eight times slower than others: U-Boot counts them while it waits, for seconds. The console is the second UART; the first is a UNIX socket at `channel`. No network: Linux's USB driver and QEMU's controller do not get on. */
+const piWords = (
+  { uboot, tree, card }: { readonly uboot: string; readonly tree: string; readonly card: string },
+  { channel, words = [], clock, reboots }: GuestOptions,
+): string[] => [
+  ...['-M', 'raspi3b', '-display', 'none', ...(reboots ? [] : ['-no-reboot'])],
+  ...(clock === 'instructions'
+    ? ['-accel', 'tcg,thread=single', '-icount', 'shift=3,sleep=on']
+    : ['-accel', 'tcg,thread=multi']),
+  ...['-serial', channel === undefined ? 'null' : `unix:${channel},server=on,wait=off`, '-serial', 'stdio'],
+  ...['-kernel', uboot, '-dtb', tree, '-drive', `if=sd,format=raw,file=${card}`],
+  ...words,
+];
 
 const hex = (index: number): string => (index + 1).toString(16).padStart(2, '0');

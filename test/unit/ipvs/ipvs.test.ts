@@ -2,12 +2,13 @@ import { expect, test } from 'vitest';
 import type { Farm } from '../../../appliance/desired/wanted.ts';
 import { Cutter } from '../../../appliance/ipvs/cutter.ts';
 import { createIpvs, type IpvsDriver } from '../../../appliance/ipvs/ipvs.ts';
+import { Untracked } from '../../../appliance/ipvs/untracked.ts';
 import { address } from '../../../sdk/wire/address.ts';
 import type { ServerId } from '../../../sdk/wire/model.ts';
 import { wanted } from '../../support/dataplane.ts';
 import { VirtualClock } from '../../support/virtual.ts';
 import { farm, member } from '../dataplane/farms.ts';
-import { FAMILY, FakeIpvs, FakeRoutes } from './kernel.ts';
+import { FAMILY, FakeIpvs, FakeNft, FakeRoutes } from './kernel.ts';
 
 const A = member('10.1.0.11');
 const B = member('10.1.0.12', { weight: 3 });
@@ -16,6 +17,7 @@ class Host {
   readonly clock = new VirtualClock();
   readonly ipvs = new FakeIpvs();
   readonly routes = new FakeRoutes();
+  readonly nft = new FakeNft();
   readonly settings = new Map<string, string>();
   /** Lines of /proc/net/ip_vs_conn. */
   connections: string[] = [];
@@ -48,6 +50,7 @@ class Host {
           this.remembered = text;
         },
       },
+      untracked: new Untracked({ open: () => this.nft, anycastPort: 9747, log: () => {} }),
       cutter: new Cutter({
         read: async onLine => this.connections.forEach(onLine),
         sender: {
@@ -221,4 +224,46 @@ test('a port that another farm has is refused to the second', async () => {
   expect(problems.length).toBe(1);
   expect(problems[0]).toContain('another farm has ports of it already');
   expect(reached.get(farm([A]).key)).toBe(1);
+});
+
+test('conntrack is kept from the packets of its services, and of nothing else', async () => {
+  const host = new Host();
+  const { nft } = host;
+  const driver = host.driver();
+  await apply(driver);
+  expect(nft.listed).toBeUndefined();
+  const web = farm([A, B]);
+  // The anycast port of a range is the responder's, by a redirect that takes conntrack.
+  const range = farm([A], { transport: 'udp', ports: { first: 9746, last: 9748 } });
+  const six = farm([member('fd01::11')], { vip: address('fd50::1') });
+  await apply(driver, web, range, six);
+  const all = [
+    ...['10.50.0.1 . tcp . 80', '10.50.0.1 . udp . 9746', '10.50.0.1 . udp . 9748'],
+    'fd50::1 . tcp . 80',
+  ];
+  expect([...nft.listed!].sort()).toEqual(all);
+  // A server that goes is no affair of it.
+  const { runs } = nft;
+  await apply(driver, farm([A]), range, six);
+  expect(nft.runs).toBe(runs);
+  await apply(driver, farm([A]), six);
+  expect([...nft.listed!].sort()).toEqual([all[0], all[3]]);
+  // Whatever a daemon that was killed has left there.
+  driver.detach();
+  expect(nft.closed).toBe(true);
+  nft.listed!.add('10.50.0.9 . tcp . 80');
+  const next = host.driver();
+  await apply(next, farm([A]));
+  expect([...nft.listed!]).toEqual([all[0]]);
+  // When it cannot be listed, the farm is carried nevertheless, and the next change lists it.
+  nft.error = 'Operation not permitted';
+  expect((await apply(next, farm([A]), six)).problems).toEqual([]);
+  nft.error = '';
+  await apply(next, farm([A, B]), six);
+  expect([...nft.listed!].sort()).toEqual([all[0], all[3]]);
+  await apply(next);
+  expect(nft.listed).toBeUndefined();
+  await apply(next, web);
+  await next.release();
+  expect(nft.listed).toBeUndefined();
 });

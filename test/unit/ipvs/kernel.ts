@@ -2,6 +2,7 @@
  * IPVS as the driver meets it: it takes the driver's own messages apart, refuses what the kernel refuses, and tells what it holds.
  */
 import { attribute, attributes, message } from '../../../appliance/dataplane/attributes.ts';
+import type { Nft, NftResult } from '../../../appliance/dataplane/nft.ts';
 import type { IpvsSocket } from '../../../appliance/ipvs/socket.ts';
 import { KERNEL_TIMEOUTS, readTimeouts, setTimeouts } from '../../../appliance/ipvs/timeouts.ts';
 
@@ -100,6 +101,38 @@ export class FakeRoutes implements IpvsSocket {
 
   async request(request: Uint8Array, onMessage?: (type: number, payload: Uint8Array) => void): Promise<void> {
     for (const route of this.routes.values()) if (route[0] === request[16]) onMessage?.(24, route);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** The driver's table of nf_tables, by what is listed there: it takes the driver's own text apart. */
+export class FakeNft implements Nft {
+  /** `10.50.0.1 . tcp . 80`; undefined when there is no table. */
+  listed: Set<string> | undefined;
+  /** Texts that were carried out. */
+  runs = 0;
+  error = '';
+  closed = false;
+
+  async run(text: string): Promise<NftResult> {
+    if (this.error !== '') return { ok: false, output: '', error: this.error };
+    this.runs++;
+    for (const line of text.split('\n')) {
+      if (line.startsWith('delete table')) this.listed = undefined;
+      if (line.startsWith('table')) this.listed = new Set();
+      const [, verb, inside = ''] = /^(add|delete) element .*\{ (.*) \}$/.exec(line) ?? [];
+      for (const each of verb === undefined ? [] : inside.split(', '))
+        if (verb === 'add') this.listed!.add(each);
+        else if (!this.listed!.delete(each)) throw new Error(`${each} is not there`);
+    }
+    return { ok: true, output: '', error: '' };
+  }
+
+  async json(): Promise<undefined> {
+    return undefined;
   }
 
   close(): void {
