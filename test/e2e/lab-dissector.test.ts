@@ -100,7 +100,9 @@ const services = way === 'tls'
 const registration = new Registration({ name: 'a-web1', services, ...(tls && { tls }) });
 const up = new Set();
 registration.on('service', ({ id, state }) => {
-  if (state === 'up' && up.add(id).size === services.length) console.log('up');
+  // Once: on a busy machine one may be down for a moment, and up again.
+  if (state !== 'up' || up.has(id)) return;
+  if (up.add(id).size === services.length) console.log('up');
 });
 process.on('SIGUSR2', () => registration.withdraw(1).then(() => console.log('withdrawn')));
 process.on('SIGTERM', () => registration.stop().then(() => process.exit()));
