@@ -31,8 +31,8 @@ const MUCH = 50;
  * With so many VIPs touched, servers are told when no more have been for CALM, or after PATIENCE: clients wait for the drivers, servers only
  * for news of it, and one message of hundreds of services costs less than many.
  */
-const CALM: Millis = 8;
-const PATIENCE: Millis = 40;
+const CALM: Millis = 25;
+const PATIENCE: Millis = 120;
 
 export interface Rules {
   readonly registry: RegistryConfig;

@@ -14,6 +14,8 @@ export const ANNOUNCE_INTERVAL: Millis = 2000;
 /** Announcements in a row, and the pause behind them: 10,000 a second. */
 const BATCH = 50;
 const PAUSE: Millis = 5;
+/** A crowd that comes at once waits so long for its first: its routes are on their way, and the processor is for them. */
+const CROWD_WAIT: Millis = 50;
 
 interface Pending {
   readonly vip: Address;
@@ -37,13 +39,15 @@ export class Announcer {
     this.announce = announce;
   }
 
-  /** Begins (or begins again) to announce these; at once, unless a crowd is being announced. */
+  /** Begins (or begins again) to announce these; at once, unless they are a crowd, or one is being announced. */
   start(vips: Iterable<Address>): void {
     const due = this.clock.now();
     // While others wait to be sent these wait behind them: however they come, they are spread out.
     const behind = this.first.length > 0;
     for (const vip of vips) this.put(this.first, { vip, due, left: ANNOUNCE_NUM });
-    if (!behind) this.pass();
+    if (behind) return;
+    if (this.first.length <= BATCH) this.pass();
+    else this.passAfter(CROWD_WAIT);
   }
 
   /** Announces it no more. */
@@ -89,7 +93,11 @@ export class Announcer {
       this.repeated[0]?.due ?? Number.POSITIVE_INFINITY,
     );
     if (next === Number.POSITIVE_INFINITY) return;
-    const delay = next > now ? next - now : PAUSE;
+    this.passAfter(next > now ? next - now : PAUSE);
+  }
+
+  private passAfter(delay: Millis): void {
+    this.timer?.cancel();
     this.timer = this.clock.after('arp-announce', delay, () => this.pass());
   }
 }

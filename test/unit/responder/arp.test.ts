@@ -46,7 +46,10 @@ describe('announcer', () => {
   test('those that come while many are announced wait behind them', () => {
     const vips = (third: number): Address[] =>
       Array.from({ length: 60 }, (_, host) => address(`10.9.${third}.${host}`));
-    for (const third of [1, 2, 3]) announcer.start(vips(third));
+    announcer.start(vips(1));
+    clock.advanceSync(50);
+    expect(sent).toHaveLength(50);
+    for (const third of [2, 3]) announcer.start(vips(third));
     expect(sent).toHaveLength(50);
     clock.advanceSync(ANNOUNCE_INTERVAL / 2);
     expect(sent.map(([, vip]) => vip)).toEqual([...vips(1), ...vips(2), ...vips(3)]);
@@ -59,6 +62,18 @@ describe('announcer', () => {
     clock.advanceSync(60_000);
     const half = ANNOUNCE_INTERVAL / 2;
     expect(sent.map(([at]) => at)).toEqual([0, half, half + ANNOUNCE_INTERVAL, half + 2 * ANNOUNCE_INTERVAL]);
+  });
+
+  test('a crowd waits a moment, since its routes are on their way; fifty do not', () => {
+    const many = Array.from({ length: 110 }, (_, host) => address(`10.9.1.${host}`));
+    announcer.start(many.slice(0, 50));
+    expect(sent).toHaveLength(50);
+    announcer.start(many.slice(50));
+    expect(sent).toHaveLength(50);
+    clock.advanceSync(49);
+    expect(sent).toHaveLength(50);
+    clock.advanceSync(50);
+    expect(sent).toHaveLength(110);
   });
 
   test('a thousand are spread out, each is announced as often, and close ends it', () => {
