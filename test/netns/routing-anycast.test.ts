@@ -79,6 +79,7 @@ it.each(['external', 'internal'] as const)(
     await poll(() => ways(row) === 1, 30_000, 'one way at B');
     expect(await answers(row.b, 20)).toEqual({ c: 20 });
     // And back, with A itself served by C meanwhile.
+    await untilLearned(row.a, VIP);
     expect(await answers(row.a, 5)).toEqual({ c: 5 });
     await a.apply(routes([VIP]));
     await poll(() => ways(row) === 2, 30_000, 'two ways again');
