@@ -57,14 +57,22 @@ const usage = (): string =>
   ].join('\n');
 
 const [name = '', ...args] = process.argv.slice(2);
-if (!isMainThread) (await import('./commands/dns-worker.ts')).dnsWorker();
-else if (name in COMMANDS) {
-  const command = await COMMANDS[name as keyof typeof COMMANDS][1]();
-  process.exitCode = await command(args);
-} else {
+async function main(): Promise<void> {
+  if (!isMainThread) {
+    (await import('./commands/dns-worker.ts')).dnsWorker();
+    return;
+  }
+  if (name in COMMANDS) {
+    const command = await COMMANDS[name as keyof typeof COMMANDS][1]();
+    process.exitCode = await command(args);
+    return;
+  }
   const asked = name === '' || name === 'help' || name === '--help';
   (asked ? process.stdout : process.stderr).write(
     `${asked ? '' : `bivouac: no command '${name}'\n`}${usage()}\n`,
   );
   process.exitCode = asked ? 0 : 2;
 }
+
+// Not awaited here: the form that the image has of this program knows no await at its top.
+void main();

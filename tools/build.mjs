@@ -1,4 +1,4 @@
-// Bundles: dist/bivouac.mjs (the daemon and the command line), dist/lab.mjs and dist/bench.mjs (the lab), dist/firmware.mjs (the image builder), dist/apps (what the lab's
+// Bundles: dist/bivouac.mjs (the daemon and the command line; bivouac.cjs is the same for images), dist/lab.mjs and dist/bench.mjs (the lab), dist/firmware.mjs (the image builder), dist/apps (what the lab's
 // nodes run), sdk/dist. The native addons go beside them: cap and raw-socket into dist/native, koffi (found by Node) into
 // dist/node_modules.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -67,8 +67,19 @@ const programs = [
   ),
 ].filter(([from]) => existsSync(at(from)));
 
-await Promise.all(
-  programs.map(([from, to]) =>
+/** What an image runs: a script instead of a module, since of a script V8's bytecode can be kept (firmware-build/steps/bytecode.ts). */
+const script = {
+  ...shared,
+  ...slim,
+  format: 'cjs',
+  sourcemap: false,
+  define: { 'import.meta.url': '__url' },
+  banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
+};
+
+await Promise.all([
+  build({ ...script, entryPoints: [at('appliance/cli.ts')], outfile: at('dist/bivouac.cjs') }),
+  ...programs.map(([from, to]) =>
     build({
       ...shared,
       ...(to === 'dist/bivouac.mjs' && slim),
@@ -77,7 +88,7 @@ await Promise.all(
       banner: { js: `#!/usr/bin/env node\n${shared.banner.js}` },
     }),
   ),
-);
+]);
 
 for (const name of ['koffi', `@koromix/koffi-linux-${process.arch}`]) {
   const to = join(dist, 'node_modules', name);
