@@ -1,7 +1,7 @@
 /**
  * The disk image: partition table, file systems, slot a.
  */
-import { rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { type Build, between } from '../build.ts';
 import { diskSize, type Partition, SECTOR } from '../formats/layout.ts';
 import { run } from './run.ts';
@@ -26,10 +26,11 @@ export function makeDisk(
       `--change-name=${index + 1}:${name}`,
       `--partition-guid=${index + 1}:${identityOf('partition', build.profile.name, name)}`,
     ]),
-    // The Pi 3's boot ROM knows no GPT: it finds the first partition by an MBR beside it.
-    ...(build.profile.board === 'raspberry-pi' ? ['--hybrid=1:EE'] : []),
+    // Two of them in an MBR, too, and the protective one behind these: see markForRom.
+    ...(build.profile.board === 'raspberry-pi' ? ['--hybrid=1:2:EE'] : []),
     file,
   ]);
+  if (build.profile.board === 'raspberry-pi') markForRom(file);
   for (const { name, start, sectors } of partitions) {
     const content = contents[name];
     if (content === undefined) continue;
@@ -50,6 +51,20 @@ export function makeDisk(
   }
   return file;
 }
+
+/**
+ * The Pi 3's boot ROM knows no GPT, and in the MBR beside it no partition of type 0xef: it wants FAT32 as DOS had it
+ * (github.com/raspberrypi/firmware/issues/1711). Boards were also seen to stop where one of the first two entries is the protective one of
+ * type 0xee (lists.debian.org/debian-cloud, March 2026).
+ */
+function markForRom(file: string): void {
+  const disk = openSync(file, 'r+');
+  writeSync(disk, Uint8Array.of(0x0c), 0, 1, MBR_TYPE);
+  closeSync(disk);
+}
+
+/** Of the MBR's first entry, its type. */
+const MBR_TYPE = 446 + 4;
 
 /** The state partition: an empty ext4 that keeps its journal small. */
 export function makeState(build: Build, sectors: number): string {
