@@ -29,7 +29,7 @@ const QUIET: Millis = 1;
 const MUCH = 50;
 /**
  * With so many VIPs touched, servers are told when no more have been for CALM, or after PATIENCE: clients wait for the drivers, servers only
- * for news of it, and one message of hundreds of services costs less than many.
+ * for news of it, and one message of hundreds of services costs less than many. Checks, directory and ARP follow then, too.
  */
 const CALM: Millis = 25;
 const PATIENCE: Millis = 120;
@@ -68,6 +68,8 @@ export function createLoop(options: {
   let events = 0;
   let urgent = false;
   let atOnce = false;
+  /** Somebody has gone since the last hand-out: nothing of it may be late. */
+  let lossy = false;
   let handing = false;
   let handedOut = Number.NEGATIVE_INFINITY;
   /** VIPs whose servers there may be something to tell, since when, and the timer that does. */
@@ -81,6 +83,7 @@ export function createLoop(options: {
     const step = take(state, rules.registry, event, clock.now());
     const isNow = isUrgent(event, state);
     if (step.decisions.length >= MUCH || (isNow && event.type === 'reached')) atOnce = true;
+    if (event.type === 'stop' || (isNow && event.type !== 'reached')) lossy = true;
     state = step.state;
     events++;
     // Somebody waits to be told; it comes once for each transaction of a driver.
@@ -110,7 +113,8 @@ export function createLoop(options: {
     events = 0;
     urgent = false;
     atOnce = false;
-    if (state !== derived.state) handOut(false);
+    if (state !== derived.state || (telling === undefined && derived.rest !== derived.state)) handOut(false);
+    lossy = false;
   };
 
   const concludeAll = (): void => {
@@ -129,11 +133,12 @@ export function createLoop(options: {
     else
       telling = clock.after('tell', wait, () => {
         tellAll();
-        if (state !== derived.state) turn ??= clock.after('derive', 0, endTurn);
+        turn ??= clock.after('derive', 0, endTurn);
       });
   };
 
   const tellAll = (): void => {
+    telling = undefined;
     const step = tell(state, untold);
     untold.clear();
     untoldSince = undefined;
@@ -145,7 +150,9 @@ export function createLoop(options: {
 
   const handOut = (anew: boolean): void => {
     concludeAll();
-    derived = derive(concluded, rules.desired, derived, anew);
+    // What servers are told waits for the same: the crowd's routes are out by then.
+    const late = telling !== undefined && !lossy && !anew;
+    derived = derive(concluded, rules.desired, derived, { anew, late });
     handing = true;
     try {
       onDerived(derived);

@@ -23,6 +23,8 @@ export interface DesiredConfig {
 
 export interface Derived {
   readonly state: State;
+  /** The state that checks, directory and ARP follow from: an earlier one while they are `late`. */
+  readonly rest: State;
   readonly notices: DerivedNotices;
   readonly wanted: Wanted;
   /** The farms of each VIP. */
@@ -33,37 +35,56 @@ const NO_FARMS: ReadonlyMap<FarmKey, Farm> = new Map();
 const NO_RECORDS: ReadonlyMap<ServiceKey, ServiceRecord> = new Map();
 
 /** What was derived before there was anything. */
-const nothing = (state: State): Derived => ({
-  state: { ...state, vips: Table.empty() },
-  notices: silent(),
-  farms: Table.empty(),
-  wanted: {
-    checks: Table.empty(),
-    dataplane: { farms: Table.empty(), vips: Table.empty(), partings: Table.empty() },
-    routing: { routes: Table.empty() },
-    directory: { byVip: Table.empty(), byName: Table.empty() },
-    arp: { vips: Table.empty() },
-    notices: silent().wanted,
-  },
-});
+const nothing = (state: State): Derived => {
+  const before = { ...state, vips: Table.empty<Address, ReadonlyMap<ServiceKey, ServiceRecord>>() };
+  return {
+    state: before,
+    rest: before,
+    notices: silent(),
+    farms: Table.empty(),
+    wanted: {
+      checks: Table.empty(),
+      dataplane: { farms: Table.empty(), vips: Table.empty(), partings: Table.empty() },
+      routing: { routes: Table.empty() },
+      directory: { byVip: Table.empty(), byName: Table.empty() },
+      arp: { vips: Table.empty() },
+      notices: silent().wanted,
+    },
+  };
+};
 
 /**
  * The whole wanted state; parts that did not change are the very same values as in `last`. `anew`: look at everything, since the
- * configuration is another than that of `last`.
+ * configuration is another than that of `last`. `late`: checks, directory and ARP are left as they are until it is called without, since in
+ * a crowd routes wait for nothing that clients do not need.
  */
-export function derive(state: State, config: DesiredConfig, last?: Derived, anew = false): Derived {
+export function derive(
+  state: State,
+  config: DesiredConfig,
+  last?: Derived,
+  { anew = false, late = false }: { readonly anew?: boolean; readonly late?: boolean } = {},
+): Derived {
   const before = last ?? nothing(state);
   const vips = changed(state, anew ? undefined : last?.state);
+  const rest = late
+    ? NO_VIPS
+    : before.rest === before.state
+      ? vips
+      : changed(state, anew ? undefined : last?.rest);
   const notices = config.announce
     ? deriveNotices(state, anew ? undefined : last?.state, before.notices)
     : before.notices;
   const { partings } = state;
-  if (vips.size === 0 && notices === before.notices && partings === before.wanted.dataplane.partings)
-    return { ...before, state };
+  const isSame = vips.size === 0 && rest.size === 0;
+  if (isSame && notices === before.notices && partings === before.wanted.dataplane.partings)
+    return { ...before, state, rest: late ? before.rest : state };
   const drafts = draftsOf(before);
   for (const vip of vips) deriveVip(drafts, before, state, config, vip);
-  return finish(drafts, before, state, notices);
+  for (const vip of rest) deriveRest(drafts, before.rest, state, vip);
+  return finish(drafts, before, state, late ? before.rest : state, notices);
 }
+
+const NO_VIPS: ReadonlySet<Address> = new Set();
 
 /** The parts of what is derived, while they change: each is copied once, however many VIPs it changes for. */
 interface Drafts {
@@ -88,10 +109,17 @@ const draftsOf = ({ farms, wanted }: Derived): Drafts => ({
   arp: wanted.arp.vips.draft(),
 });
 
-function finish(drafts: Drafts, { wanted }: Derived, state: State, notices: DerivedNotices): Derived {
+function finish(
+  drafts: Drafts,
+  { wanted }: Derived,
+  state: State,
+  rest: State,
+  notices: DerivedNotices,
+): Derived {
   const { partings } = state;
   return {
     state,
+    rest,
     notices,
     farms: drafts.farms.done(),
     wanted: {
@@ -139,14 +167,21 @@ function deriveVip(drafts: Drafts, last: Derived, state: State, config: DesiredC
   const farms = routeOnly ? before : keepEqual(before, farmsOf(vip, services, routed));
   const route = routeOf(state, config, vip, services, farms);
   put(drafts.routes, vip, route);
-  put(drafts.arp, vip, route === undefined ? undefined : true);
   if (routeOnly) return;
   putFarms(drafts.balanced, before, farms);
   put(drafts.farms, vip, farms.size === 0 ? undefined : farms);
   // Not by the route: after a restart the kernel has them all, before anything is known to be reached.
   put(drafts.vips, vip, services.length > 0 && (routed || serves(state, services)) ? true : undefined);
+}
+
+/** What can be late: `before` is the state that it was derived from last. */
+function deriveRest(drafts: Drafts, before: State, state: State, vip: Address): void {
+  put(drafts.arp, vip, drafts.routes.get(vip) === undefined ? undefined : true);
+  const records = state.vips.get(vip) ?? NO_RECORDS;
+  const recordsBefore = before.vips.get(vip) ?? NO_RECORDS;
+  if (sameServices(recordsBefore, records) && before.stopping === state.stopping) return;
   putChecks(drafts.checks, state, recordsBefore, records);
-  putDirectory(drafts, vip, state.stopping ? [] : directoryOf(services));
+  putDirectory(drafts, vip, state.stopping ? [] : directoryOf(records.values()));
 }
 
 const isUp = ({ state }: ServiceRecord): boolean => state === 'up';

@@ -101,6 +101,25 @@ test('derive from what it derived last gives the same as from scratch', () => {
   );
 });
 
+test('what may be late follows as if it never had been; farms and routes never are', () => {
+  const config = { metric: () => 20, announce: true };
+  fc.assert(
+    fc.property(fc.array(fc.tuple(actions, fc.boolean()), { maxLength: 40 }), list => {
+      const registry = new Registry();
+      let derived = derive(registry.state, config);
+      for (const [action, late] of list) {
+        action(registry);
+        const before = derived.wanted;
+        derived = derive(registry.state, config, derived, { late });
+        const whole = derive(registry.state, config).wanted;
+        const { checks, directory, arp } = late ? before : whole;
+        expect(plain(derived.wanted)).toEqual(plain({ ...whole, checks, directory, arp }));
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
 test('never a new route to what the data plane does not carry, and never a hole while a withdrawn route is still out', () => {
   fc.assert(
     fc.property(fc.array(actions, { maxLength: 40 }), list => {

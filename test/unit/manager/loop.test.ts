@@ -185,6 +185,28 @@ test('an event that changes much is handed out at once; what comes of it, not fr
   expect(loop.derived.state).toBe(loop.state);
 });
 
+test('in a crowd of VIPs directory and ARP follow when servers are told, unless somebody has gone', () => {
+  const { clock, loop, serve, lose } = rig();
+  const shown = (first: number): readonly boolean[] => {
+    const { directory, arp } = loop.derived.wanted;
+    const vip = address(`10.255.0.${first}`);
+    return [directory.byVip.has(vip), arp.vips.has(vip)];
+  };
+  serve(0, 60);
+  expect(loop.derived.wanted.routing.routes.size).toBe(60);
+  clock.advanceSync(24);
+  expect(shown(0)).toEqual([false, false]);
+  clock.advanceSync(1);
+  expect(shown(0)).toEqual([true, true]);
+  serve(60, 60);
+  expect(shown(60)).toEqual([false, false]);
+  lose(1000);
+  clock.advanceSync(0);
+  expect(shown(0)).toEqual([false, false]);
+  expect(shown(60)).toEqual([true, true]);
+  expect(loop.derived.rest).toBe(loop.derived.state);
+});
+
 test('servers of a crowd of VIPs are told together, when no more have come for a while or after 120 ms; a few at once', () => {
   const { clock, loop, told, serve } = rig();
   serve(0, 60);
