@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 // netns, e2e and lab make kernel state of their own; each file takes namespaces with its own names, so files run in parallel. The groups
 // come one after the other: what watches for silence of 300 ms must not share a small machine with what loads it.
-const kernel = { testTimeout: 120_000, hookTimeout: 120_000, retry: 0 };
+const kernel = { testTimeout: 240_000, hookTimeout: 240_000, retry: 0 };
 //
 // Tests of a file run in the order in which they stand there, so that a failure can be had again. Vitest takes `sequence.shuffle` from the command
 // line or from the root alone, never from a project: `npx vitest run --project unit --sequence.shuffle.tests` has any order.
