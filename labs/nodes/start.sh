@@ -1,6 +1,6 @@
 #!/bin/sh
 # What a node of the reference network runs from its start: start.sh router | appliance | gslb | server | mobile, or one
-# part of that: routing | dhcp | manager | service | agent.
+# part of that: routing | dhcp | manager | service | agent. And what a switch runs once it has its links: start.sh switch.
 # containerlab adds the links and their addresses after that, so each role waits for them first.
 set -eu
 
@@ -39,6 +39,12 @@ manager() {
 agent() {
   echo $$ > /run/agent.pid
   exec bivouac agent --config /etc/bivouac/agent.json
+}
+
+switch() {
+  ip link add br0 type bridge
+  ip link set br0 up
+  for port in /sys/class/net/eth*; do ip link set "${port##*/}" master br0; done
 }
 
 # One more mobile server within this node: start.sh member NAME. It has a network namespace, a host name and mounts of its own;
@@ -100,8 +106,9 @@ case "${1:-}" in
   routing) addressed; routing ;;
   dhcp) dhcp ;;
   member | within) "$1" "$2" ;;
+  switch) switch ;;
   service) service ;;
   manager) manager ;;
   agent) agent ;;
-  *) echo 'start.sh: router, appliance, gslb, server, mobile, routing, dhcp, manager, service or agent' >&2; exit 2 ;;
+  *) echo 'start.sh: router, appliance, gslb, server, mobile, routing, dhcp, manager, service, agent or switch' >&2; exit 2 ;;
 esac

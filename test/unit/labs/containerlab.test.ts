@@ -27,6 +27,12 @@ test("valid against containerlab's published schema", () => {
   expect(validate.errors ?? []).toEqual([]);
 });
 
+test('containerlab finds nothing in it to fill in but the name of a node', () => {
+  // It expands variables of its own environment, then templates of Go's, in the whole text.
+  expect(text).not.toMatch(/\$|\{\{/);
+  expect([...new Set(text.match(/__\w+__/g))]).toEqual(['__clabNodeName__']);
+});
+
 test('the schema is not blind: a misspelt kind fails', () => {
   const ajv = new Ajv({ strict: false });
   addFormats.default(ajv);
