@@ -93,7 +93,7 @@ export class Row {
         ]);
         return one.includes('10.91.2.0/24') && other.includes('10.91.1.0/24');
       },
-      30_000,
+      90_000,
       'OSPF full',
       50,
     );
