@@ -10,11 +10,15 @@
  *     reply     likewise
  */
 
-/** Bytes for all, and how many there can be: two for each value of a hash. */
+/** Bytes for all. */
 const ROOM = 1 << 21;
-const SLOTS = 1 << 14;
-/** Hashes of queries that came once, likewise. */
-const SEEN = 1 << 13;
+/**
+ * Sets that a hash chooses from. Each is of four numbers, so that to look takes one line of the processor's cache: where two replies are
+ * (0: none), and the hashes of two queries that came once.
+ */
+const SETS = 1 << 13;
+const SET = 4;
+const SEEN = 2;
 /** What is longer is put together each time. */
 const LONGEST = 1024;
 const HEAD = 16;
@@ -28,9 +32,7 @@ export class Again {
   private hash = 0;
   /** It came before, and is worth keeping. */
   private twice = false;
-  /** Offsets in the room; 0: none. */
-  private readonly slots = new Int32Array(SLOTS);
-  private readonly seen = new Int32Array(SEEN);
+  private readonly sets = new Int32Array(SETS * SET);
   /** Made when there is something to keep. */
   private room = NOBODY;
   private used = HEAD;
@@ -44,7 +46,7 @@ export class Again {
   forget(): void {
     if (this.used === HEAD) return;
     this.used = HEAD;
-    this.slots.fill(0);
+    this.sets.fill(0);
   }
 
   /** The reply to the query bytes[start…end) from a place; 0: none is kept. */
@@ -56,7 +58,7 @@ export class Again {
       this.input = bytes;
       this.inputView = viewOf(bytes);
     }
-    const { inputView, room, slots, seen } = this;
+    const { inputView, room, sets } = this;
     const last = end - 4;
     let hash = Math.imul(place ^ inputView.getInt32(last, true), 0x9e3779b1);
     for (let at = start + ID; at < last; at += 4) {
@@ -64,9 +66,9 @@ export class Again {
       hash ^= hash >>> 15;
     }
     this.hash = hash;
-    const slot = hash & (SLOTS - 2);
-    for (let way = slot; way < slot + 2; way++) {
-      const reply = slots[way]!;
+    const set = setOf(hash);
+    for (let way = set; way < set + SEEN; way++) {
+      const reply = sets[way]!;
       if (reply === 0 || room.getInt32(reply, true) !== hash || room.getInt32(reply + 4, true) !== place)
         continue;
       if (
@@ -75,10 +77,10 @@ export class Again {
       )
         return reply;
     }
-    const mark = (hash >>> 16) & (SEEN - 2);
-    this.twice = seen[mark] === hash || seen[mark + 1] === hash;
-    seen[mark + 1] = seen[mark]!;
-    seen[mark] = hash;
+    const mark = set + SEEN;
+    this.twice = sets[mark] === hash || sets[mark + 1] === hash;
+    sets[mark + 1] = sets[mark]!;
+    sets[mark] = hash;
     return 0;
   }
 
@@ -124,7 +126,7 @@ export class Again {
     if (this.used + whole > ROOM) this.forget();
     const reply = this.used;
     this.used += whole;
-    const { room, slots, hash } = this;
+    const { room, sets, hash } = this;
     room.setInt32(reply, hash, true);
     room.setInt32(reply + 4, place, true);
     room.setInt32(reply + 8, kind, true);
@@ -133,14 +135,16 @@ export class Again {
       room.setUint8(reply + HEAD + index - ID, bytes[start + index]!);
     for (let index = ID; index < size; index++)
       room.setUint8(reply + HEAD + query + index - ID, output[at + index]!);
-    const slot = hash & (SLOTS - 2);
-    slots[slot + 1] = slots[slot]!;
-    slots[slot] = reply;
+    const set = setOf(hash);
+    sets[set + 1] = sets[set]!;
+    sets[set] = reply;
   }
 }
 
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const setOf = (hash: number): number => (hash & (SETS - 1)) * SET;
 
 const padded = (length: number): number => (length + 3) & ~3;
 
