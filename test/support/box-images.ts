@@ -2,7 +2,7 @@
  * The images that the tests of the box start from: what `npm run firmware -- PROFILE` made last, and updates that are made of its own,
  * signed with its development key: with another version, or with a word more for the kernel.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, createPrivateKey, sign } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -40,6 +40,28 @@ function build(profile: string): void {
   execFileSync('npm', ['run', 'firmware', '--', profile, '--out', OUT], { cwd: ROOT, stdio: 'inherit' });
 }
 
+/** File name of the update that was made last. */
+const latest = (profile: string): string | undefined =>
+  (existsSync(OUT) ? readdirSync(OUT) : [])
+    .filter(name => name.startsWith(`bivouac-${profile}-`) && name.endsWith('.update'))
+    .sort((one, other) => statSync(join(OUT, one)).mtimeMs - statSync(join(OUT, other)).mtimeMs)
+    .at(-1);
+
+/** The newest image of a profile; made first, with little compression, where there is none: minutes. */
+export async function newestOrMade(profile: string): Promise<Made> {
+  const here = resolve(import.meta.dirname, '../..');
+  if (latest(profile) === undefined) {
+    console.log(
+      `${OUT} holds no image of ${profile}: it is made now, by npm run firmware -- ${profile} --fast`,
+    );
+    const words = ['run', 'firmware', '--', profile, '--fast', '--out', OUT];
+    const child = spawn('npm', words, { cwd: here, stdio: 'inherit' });
+    const status = await new Promise(done => child.on('close', done).on('error', done));
+    if (status !== 0) throw new Error(`npm ${words.join(' ')} failed: ${status}`);
+  }
+  return newest(profile);
+}
+
 /** Writes an update of another version, made of a real one. `argument` is added to its kernels' command lines. */
 export function remake(from: string, to: string, version: string, argument = ''): void {
   const whole = readFileSync(from);
@@ -69,8 +91,8 @@ const keyFile = (): string => {
   return join(OUT, 'keys', name);
 };
 
-/** Into the room that alignment leaves behind the command line. */
-function addArgument(image: Buffer, argument: string): void {
+/** Adds an argument to the command line of a kernel image, in the room that alignment leaves behind it. Throws when that does not do. */
+export function addArgument(image: Buffer, argument: string): void {
   const section = sectionsOf(image).find(({ name }) => name === '.cmdline');
   if (section === undefined) throw new Error('a kernel image without a command line');
   const end = image.indexOf(0, section.offset);
