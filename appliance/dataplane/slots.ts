@@ -23,6 +23,7 @@ export interface Share {
  * that a burst does not fall on one server. Weights are reduced to their smallest whole ratio, or rounded to 256 turns.
  */
 export function turns(shares: readonly Share[]): readonly number[] {
+  if (shares.length === 1) return [shares[0]!.index];
   const counts = reduce(shares.map(share => share.weight));
   const total = counts.reduce((sum, count) => sum + count, 0);
   const credit = counts.map(() => 0);

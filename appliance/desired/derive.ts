@@ -201,13 +201,17 @@ function routeOf(
 ): number | undefined {
   const up = services.filter(isUp);
   if (state.stopping || up.length === 0) return undefined;
-  const carried = (farm: Farm): boolean => isCarried(state.reached.farms.get(farm.key));
-  const accepting = [...farms.values()].filter(farm => farm.members.some(member => member.accepts));
+  let accepting = 0;
+  let carried = 0;
+  for (const { key, members } of farms.values()) {
+    if (!members.some(member => member.accepts)) continue;
+    accepting++;
+    if (isCarried(state.reached.farms.get(key))) carried++;
+  }
   // Clients of a server that came from elsewhere have flows to all of its ports: those that are not carried yet would be reset here.
   const arriving = !state.reached.routes.has(vip) && up.some(record => hasMoved(state, record));
-  if (arriving && (services.some(record => awaited(state, record)) || !accepting.every(carried)))
-    return undefined;
-  const ready = up.some(record => !isBalanced(record)) || accepting.some(carried);
+  if (arriving && (services.some(record => awaited(state, record)) || carried < accepting)) return undefined;
+  const ready = carried > 0 || up.some(record => !isBalanced(record));
   // Those that were up before a restart count, though nobody has checked them again: a metric that drops and rises moves clients.
   return ready
     ? config.metric(

@@ -4,6 +4,7 @@
  */
 import { farmKey, isBalanced } from './carried.ts';
 import type { Step } from './decision.ts';
+import { withReport } from './record.ts';
 import { averaged, counted } from './score.ts';
 import type { Millis, ServiceRecord, State } from './state.ts';
 import { putServices } from './update.ts';
@@ -52,8 +53,13 @@ function withCount(record: ServiceRecord, now: Millis, counts: Counts): ServiceR
     report === undefined
       ? counted(connections, spec.capacity)
       : averaged(report.average, counted(report.connections, spec.capacity), now - report.at);
-  return {
-    ...record,
-    report: { service: spec.id, state: 'up', connections, load: 0, at: now, average, counted: true },
-  };
+  return withReport(record, {
+    service: spec.id,
+    state: 'up',
+    connections,
+    load: 0,
+    at: now,
+    average,
+    counted: true,
+  });
 }

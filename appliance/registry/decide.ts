@@ -6,6 +6,7 @@ import type { ServiceState } from '../../sdk/wire/model.ts';
 import type { RegistryConfig } from './config.ts';
 import { fell } from './damping.ts';
 import { type Decision, reason } from './decision.ts';
+import { withState } from './record.ts';
 import type { Millis, Reason, ServerRecord, ServiceRecord } from './state.ts';
 
 export const UNCHECKED: Reason = reason('unchecked', 'its first check has not passed yet');
@@ -63,9 +64,11 @@ export function settle(
   const falls = serves(record.state) && before.state === 'down' && record.intent === 'serve';
   const flap = falls ? fell(record.flap, now, config.damping) : record.flap;
   if (before.state === record.state && flap === record.flap) {
-    return before.reason.code === record.reason.code ? record : { ...record, reason: before.reason };
+    return before.reason.code === record.reason.code
+      ? record
+      : withState(record, flap, record.state, before.reason, record.since);
   }
-  return { ...record, flap, state: before.state, reason: before.reason, since: now };
+  return withState(record, flap, before.state, before.reason, now);
 }
 
 /** The decision to tell of a changed state; undefined when it did not change. */

@@ -6,7 +6,8 @@ import type { RegistryConfig } from './config.ts';
 import { UNCHECKED } from './decide.ts';
 import { reason, type Step } from './decision.ts';
 import type { Event, KeptVip } from './events.ts';
-import type { Millis, ServiceRecord, State } from './state.ts';
+import { recordOf } from './record.ts';
+import type { Millis, State } from './state.ts';
 import { putLease, putServices } from './update.ts';
 
 export function restore(
@@ -31,8 +32,8 @@ export function restore(
       lost: reason('restarted', 'the manager restarted'),
       services: new Map(),
     };
-    const records = [...server.services.values()].map(
-      (record): ServiceRecord => ({
+    const records = [...server.services.values()].map(record =>
+      recordOf({
         ...record,
         verdict:
           record.spec.check.kind === 'none'

@@ -12,6 +12,7 @@ import { type Decision, reason, refused, type Step } from './decision.ts';
 import { bindingKey } from './elsewhere.ts';
 import type { Claims, ServiceRegistration } from './events.ts';
 import { permitsService } from './permits.ts';
+import { recordOf, withReport } from './record.ts';
 import { sameCheck } from './same-check.ts';
 import { averaged, counted } from './score.ts';
 import {
@@ -86,7 +87,7 @@ function takenUp(
     before !== undefined &&
     before.intent !== 'withdraw' &&
     sameCheck({ address: before.address, service: before.spec }, { address, service: spec });
-  const draft: ServiceRecord = {
+  const draft = recordOf({
     key: before?.key ?? serviceKey(server.id, spec.id),
     server: server.id,
     spec: known?.spec ?? compact(spec, state.vips.get(spec.vip)?.values() ?? []),
@@ -99,7 +100,7 @@ function takenUp(
     reason: known?.reason ?? UNCHECKED,
     since: known?.since ?? now,
     told: undefined,
-  };
+  });
   return settle(draft, server, now, config);
 }
 
@@ -168,7 +169,9 @@ export function takeReports(
             counted(before.report.connections, capacity),
             now - before.report.at,
           );
-    const after = settle({ ...before, report: { ...report, at: now, average } }, server, now, config);
+    const { service, state: reported, connections, load } = report;
+    const draft = withReport(before, { service, state: reported, connections, load, at: now, average });
+    const after = settle(draft, server, now, config);
     const changed = stateChange(before, after, server);
     if (changed) decisions.push(changed);
     taken.set(report.service, after);
@@ -185,7 +188,7 @@ export function change(
   before: ServiceRecord,
   alteration: Partial<ServiceRecord>,
 ): Step {
-  const after = settle({ ...before, ...alteration }, server, now, config);
+  const after = settle(recordOf({ ...before, ...alteration }), server, now, config);
   const changed = stateChange(before, after, server);
   return { state: putServices(state, server, [after]), decisions: changed ? [changed] : [] };
 }
@@ -226,7 +229,8 @@ export function rejudge(
 ): Step {
   const decisions: Decision[] = [];
   const records = [...server.services.values()].map(before => {
-    const after = settle(alter(before), server, now, config);
+    const altered = alter(before);
+    const after = settle(altered === before ? before : recordOf(altered), server, now, config);
     const changed = stateChange(before, after, server);
     if (changed) decisions.push(changed);
     return after;

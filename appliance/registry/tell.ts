@@ -4,6 +4,7 @@
 import type { Address } from '../../sdk/wire/address.ts';
 import { carriedIn } from './carried.ts';
 import type { Decision, Step } from './decision.ts';
+import { asTold } from './record.ts';
 import { serverScore } from './score.ts';
 import type { ServiceRecord, State } from './state.ts';
 import { putServices } from './update.ts';
@@ -23,7 +24,7 @@ export function tell(state: State, vips: Iterable<Address>): Step {
       if (session === undefined) continue;
       if (record.state === 'up' && !(isRouted && isCarried(record))) continue;
       const list = told.get(record.server);
-      const after = { ...record, told: record.state };
+      const after = asTold(record);
       if (list === undefined) told.set(record.server, [after]);
       else list.push(after);
       decisions.push({
