@@ -97,11 +97,12 @@ async function watch(options: Partial<WatchOptions> = {}) {
   return { ...running, lines, sights, states: () => [...new Set(sights().map(sight => sight.state))] };
 }
 
-/** Counts the invitations that reach the host, at whatever address. */
-function guest(): { readonly count: () => number } {
+/** Counts the invitations that reach the host, at whatever address. They come for two seconds: it must listen before. */
+async function guest(): Promise<{ readonly count: () => number }> {
   const listener = host!.node(
     "require('dgram').createSocket('udp4').on('message', m => console.log('invited ' + m.toString('hex'))).bind(9747, () => console.log('ready'))",
   );
+  await poll(() => listener.stdout().includes('ready'), undefined, 'the host listens');
   return { count: () => listener.stdout().split('invited 42560126').length - 1 };
 }
 
@@ -278,7 +279,7 @@ const pairs = Object.keys(servers).flatMap(server =>
 test.each(pairs)("somebody else's %s and %s: the host is seen and invited", async (server, client) => {
   const rooms = await watch();
   const serving = servers[server]!(other!);
-  const invited = guest();
+  const invited = await guest();
   const path = join(work, 'told');
   const started = clients[client]!(path);
   const words = (): string =>
@@ -309,7 +310,7 @@ const CELL = {
 
 test.each(Object.keys(clients))('DHCP of our own and %s: from DISCOVER to RELEASE', async client => {
   const rooms = await watch({ cells: [CELL] });
-  const invited = guest();
+  const invited = await guest();
   const path = join(work, 'told');
   const started = clients[client]!(path);
   await poll(() => told(path) === OWN, 30_000, 'the client was given option 224');
