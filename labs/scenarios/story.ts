@@ -67,6 +67,8 @@ async function bootServers({ node, step }: Stage): Promise<Vips> {
     const [web, mcu] = await Promise.all([
       vipOf(manager, 'www.a.bivouac.test', WEB.length),
       vipOf(manager, 'mcu.a.bivouac.test', MCU.length),
+      // The one that is shared among cells.
+      vipOf(manager, 'www.bivouac.test', WEB.length),
     ]);
     const registered = performance.now() - start;
     vips = { web, mcu };
