@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // netns, e2e and lab make kernel state of their own; each file takes namespaces with its own names, so files run in parallel. The groups
@@ -29,7 +30,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'netns', include: ['test/netns/**/*.test.ts'], ...kernel, ...group(1), maxWorkers: 3 },
+        test: {
+          name: 'netns',
+          include: ['test/netns/**/*.test.ts'],
+          ...kernel,
+          ...group(1),
+          maxWorkers: Math.min(3, availableParallelism()),
+        },
       },
       {
         extends: true,

@@ -101,7 +101,7 @@ export class Namespace {
     const process = this.spawn(file, args);
     if (options.input !== undefined) process.write(options.input);
     process.end();
-    const timer = setTimeout(() => void process.stop('SIGKILL'), options.timeout ?? 30_000);
+    const timer = setTimeout(() => void process.stop('SIGKILL'), options.timeout ?? 60_000);
     return process.exited.then(status => {
       clearTimeout(timer);
       return { status, stdout: process.stdout(), stderr: process.stderr() };
@@ -248,7 +248,7 @@ const gone = (child: ChildProcess): boolean => child.exitCode !== null || child.
 
 function sync(file: string, args: readonly string[], input?: string): string {
   try {
-    return execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe', timeout: 30_000, input: input ?? '' });
+    return execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe', timeout: 60_000, input: input ?? '' });
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
     throw new Error(`${file} ${args.join(' ')}: ${stderr?.trim() || message}`);
