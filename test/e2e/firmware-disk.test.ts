@@ -27,6 +27,7 @@ import { layoutOf, SECTOR } from '../../firmware-build/formats/layout.ts';
 import { sectionsOf } from '../../firmware-build/formats/pe.ts';
 import { makeDiskImage } from '../../firmware-build/image.ts';
 import { parseProfile } from '../../firmware-build/profile.ts';
+import { makeDisk } from '../../firmware-build/steps/disk.ts';
 import { writeManifest } from '../../firmware-build/steps/manifest.ts';
 
 const repository = join(import.meta.dirname, '../..');
@@ -157,6 +158,26 @@ describe('the disk', () => {
     run('dd', 'if=/dev/urandom', `of=${changed}`, 'bs=1', 'count=8', 'seek=1000', 'conv=notrunc');
     expect(() => run('veritysetup', 'verify', `--data-blocks=${blocks}`, changed, tree, hash)).toThrow();
   });
+});
+
+test('a Pi’s disk has an MBR, too, of which its boot ROM and its firmware take the first partition', () => {
+  const work = join(directory, 'pi');
+  mkdirSync(work);
+  const pi = parseProfile('raspberry-pi', read('raspberry-pi'), read('base'));
+  const disk = makeDisk({ profile: pi, work } as Build, layoutOf(sizes, 'arm64'), {});
+  expect(run('sgdisk', '--verify', disk)).toMatch(/No problems found/);
+  const table = readFileSync(disk).subarray(446, 512);
+  const entry = (index: number): { type: number; start: number; sectors: number } => ({
+    type: table[index * 16 + 4]!,
+    start: table.readUInt32LE(index * 16 + 8),
+    sectors: table.readUInt32LE(index * 16 + 12),
+  });
+  expect([0, 1, 2, 3].map(entry)).toEqual([
+    { type: 0x0c, start: 2048, sectors: sizes.esp * 2048 },
+    { type: 0x83, start: 2048 + sizes.esp * 2048, sectors: sizes.root * 2048 },
+    { type: 0xee, start: 1, sectors: 2047 },
+    { type: 0, start: 0, sectors: 0 },
+  ]);
 });
 
 test('the manifest has every file’s hash, and its signature can be checked by openssl', () => {
