@@ -99,8 +99,9 @@ test('a manager that restarts knows at once where everything is; one that dies i
   expect(await a.until('peers', { peer: 'cell-b', state: 'heard' })).toMatchObject({ boot: 2 });
   await b.stop();
   await poll(async () => (await a.show('peers')).length === 0, 30_000, 'cell-b has taken its leave');
-  const { body } = await a.get('/metrics');
-  expect(body).toContain('bivouac_bindings{where="here"} 1');
+  // Those of the tests before are gone when they are given up.
+  const metrics = async (): Promise<string> => (await a.get('/metrics')).body;
+  await expect.poll(metrics).toContain('bivouac_bindings{where="here"} 1');
   await b.start();
   await server.process.stop('SIGKILL');
 });

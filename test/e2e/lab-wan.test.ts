@@ -47,7 +47,7 @@ interface Pings {
 }
 
 async function ping(...words: string[]): Promise<Pings> {
-  const { stdout } = await lab.node('near').exec(['ping', '-n', '-q', '-W', '2', ...words, '192.0.2.2']);
+  const { stdout } = await lab.node('near').exec(['ping', '-n', '-q', '-W', '10', ...words, '192.0.2.2']);
   const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(stdout) ?? [];
   const least = /min\/avg\/max\/mdev = ([\d.]+)/.exec(stdout)?.[1];
   return {
