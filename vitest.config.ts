@@ -59,8 +59,8 @@ export default defineConfig({
         test: {
           name: 'guest',
           include: ['test/guest/**/*.test.ts'],
-          testTimeout: 150_000,
-          hookTimeout: 300_000,
+          testTimeout: 300_000,
+          hookTimeout: 480_000,
           retry: 0,
           ...group(4),
           maxWorkers: 1,

@@ -12,15 +12,10 @@ import { bundles } from './role.ts';
 
 /** ms for one measurement of all three; emulation is slow, and the machine may have more to do. */
 const EACH = 240_000;
-/** ms for all of them. */
-const LIFETIME = 7_200_000;
 
 /** Measures; needs root, QEMU and keepalived. */
 export async function ipvsFigures({ runs }: { readonly runs: number }): Promise<Figure[]> {
-  const guest = await bootGuestProgram(join(bundles, 'bench-ipvs-guest.mjs'), () => {}, {
-    clock: 'instructions',
-    lifetime: LIFETIME,
-  });
+  const guest = await bootGuestProgram(join(bundles, 'bench-ipvs-guest.mjs'));
   try {
     const ask = async (what: string, args: object = {}): Promise<Measured> =>
       (await guest.ask(what, { runs, ...args }, EACH * (runs + 1))) as Measured;

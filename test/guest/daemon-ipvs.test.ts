@@ -17,6 +17,6 @@ describe('a manager on a kernel with IPVS', { shuffle: false }, () => {
     ['refuse', 'what neither nftables nor IPVS can carry is refused'],
     ['stop', 'it stops, and leaves nothing behind'],
   ])('%s: %s', async name => {
-    await expect(guest.ask(name, null, 140_000)).resolves.toBeNull();
+    await expect(guest.ask(name, null, 280_000)).resolves.toBeNull();
   });
 });

@@ -15,7 +15,7 @@ for (const subject of [ipvs, nftables])
   for (const mode of subject.modes)
     describe(`the ${subject.name} driver in the guest, mode ${mode}`, { shuffle: false }, () => {
       beforeAll(async () => {
-        await guest.ask('prepare', { driver: subject.name, mode }, 240_000);
+        await guest.ask('prepare', { driver: subject.name, mode }, 450_000);
       });
       for (const behaviour of [...BEHAVIOURS, LAST].filter(each => applies(each, subject, mode)))
         test(behaviour.name, async () => {

@@ -1,15 +1,19 @@
-/** A guest with this host's files that runs one program of the tests, and answers what it is asked. */
+/**
+ * A guest with this host's files that runs one program of the tests, and answers what it is asked. Its clock counts instructions: on a machine that has
+ * much else to do everything in it but the reading of files takes as long as ever by its own clock, and no limit of time in it is reached for that.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Guest, type GuestOptions } from './guest.ts';
+import { Guest } from './guest.ts';
 import { GuestChannel } from './guest-channel.ts';
 import { hostSystem } from './guest-system.ts';
 
 /** ms; a machine with much else to do takes long to boot an emulated one. */
-const BOOT = 130_000;
-/** An emulator that is kept waiting at the wrong moment brings a kernel down at its start, and it is started again. */
+const BOOT = 220_000;
 const BOOTS = 2;
+/** ms after which it is ended, whatever it does. */
+const LIFETIME = 7_200_000;
 
 export interface GuestProgram {
   /** Asks the program; rejects with what went wrong in the guest, and the end of its console if it does not answer. */
@@ -19,18 +23,14 @@ export interface GuestProgram {
   stop(): Promise<void>;
 }
 
-/** What a program may ask of its guest. */
-type Wishes = Pick<GuestOptions, 'clock' | 'lifetime'>;
-
 /** Boots a guest that runs a bundle, and waits until it answers. `onStop`: when it has ended. */
 export async function bootGuestProgram(
   program: string,
   onStop: () => void = () => {},
-  wishes: Wishes = {},
 ): Promise<GuestProgram> {
   for (let boots = 1; ; boots++) {
     try {
-      return await boot(program, onStop, wishes);
+      return await boot(program, onStop);
     } catch (error) {
       if (boots === BOOTS) {
         onStop();
@@ -41,16 +41,19 @@ export async function bootGuestProgram(
   }
 }
 
-async function boot(program: string, onStop: () => void, wishes: Wishes): Promise<GuestProgram> {
+async function boot(program: string, onStop: () => void): Promise<GuestProgram> {
   const directory = mkdtempSync(join(tmpdir(), 'bivouac-guest-'));
   const channelPath = join(directory, 'channel');
-  const guest = new Guest({ ...hostSystem(directory, program), ...wishes, channel: channelPath });
+  const guest = new Guest({
+    ...hostSystem(directory, program),
+    ...{ clock: 'instructions', lifetime: LIFETIME, channel: channelPath },
+  });
   const dispose = async (): Promise<void> => {
     await guest.kill();
     rmSync(directory, { recursive: true, force: true });
   };
   let channel: GuestChannel;
-  const ask: GuestProgram['ask'] = async (name, args, timeout = 120_000) => {
+  const ask: GuestProgram['ask'] = async (name, args, timeout = 280_000) => {
     try {
       return await channel.ask(name, args, timeout);
     } catch (error) {
