@@ -22,6 +22,12 @@ export interface Thread<To> {
 /** ms that a thread has to end by itself. */
 const LATE = 2000;
 
+/**
+ * MB for what is young. What such a thread does all day leaves no garbage; V8 would take tens of MB for what passes by when much is asked for
+ * at once, and never give them back.
+ */
+const YOUNG = 3;
+
 /** How the thread says that it is ready. */
 const READY = 'ready';
 
@@ -38,7 +44,10 @@ export function startThread<To, From, Start>(
   const wake = openWake();
   const end = new Int32Array(new SharedArrayBuffer(4));
   const data: ThreadData<Start> = { start, wake: wake.fd, end };
-  const worker = new Worker(program, { workerData: data });
+  const worker = new Worker(program, {
+    workerData: data,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG },
+  });
   let reason = 'it ended';
   let stopping = false;
   let ready = false;
