@@ -199,7 +199,11 @@ const isUrgent = (event: Event, { reached }: State): boolean =>
   // A server may have moved: as long as its route is out here, two have it.
   (event.type === 'heard' && event.bindings.length > 0) ||
   (event.type === 'reached' &&
-    (differs(event.farms, reached.farms) || differs(event.routes, reached.routes)));
+    (apart(event.farms, reached.farms) > 0 || isFew(apart(event.routes, reached.routes))));
 
-const differs = (now: { readonly size: number } | undefined, before: { readonly size: number }): boolean =>
-  now !== undefined && now.size !== before.size;
+/** By how many entries they differ, at the least. */
+const apart = (now: { readonly size: number } | undefined, before: { readonly size: number }): number =>
+  now === undefined ? 0 : Math.abs(now.size - before.size);
+
+/** Of a crowd's routes nothing hangs on that these are out; the next are to follow. */
+const isFew = (routes: number): boolean => routes > 0 && routes < MUCH;

@@ -38,8 +38,11 @@ export interface NftablesOptions {
   readonly anycastPort?: number;
 }
 
-/** Farms in one transaction. While the kernel carries one out the next is planned, and routes to what is there already go out. */
-const BATCH = 250;
+/**
+ * Most farms in one transaction; more are parted evenly. While the kernel carries one out the next is planned, and routes to what is there
+ * already go out.
+ */
+const BATCH = 400;
 
 /** Steps of a transaction that one send can carry within a socket's buffer. */
 const FAST = 50_000;
@@ -199,17 +202,18 @@ class Nftables implements NftablesDriver {
     onPart?: (reached: ReachedState['farms']) => Promise<void>,
   ): Promise<void> {
     let ahead: Transaction | undefined;
-    for (let at = 0; at < units.length; at += BATCH) {
+    const size = Math.ceil(units.length / Math.ceil(units.length / BATCH));
+    for (let at = 0; at < units.length; at += size) {
       const now =
         ahead !== undefined && ahead.from === this.reached
           ? ahead
-          : this.planAll(units.slice(at, at + BATCH), this.reached ?? NOTHING);
+          : this.planAll(units.slice(at, at + size), this.reached ?? NOTHING);
       const done = this.carryOut(now);
       // A rejection before it is waited for is still one when it is.
       done.catch(() => {});
       // Also where nothing is to be told, so that the send has begun before the next are planned.
       await (at > 0 ? onPart?.(this.counts) : undefined);
-      const next = units.slice(at + BATCH, at + 2 * BATCH);
+      const next = units.slice(at + size, at + 2 * size);
       ahead = next.length === 0 ? undefined : this.planAll(next, now.to);
       await done;
     }

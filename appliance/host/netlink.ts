@@ -16,9 +16,9 @@ const SO_SNDBUFFORCE = 32;
 const BATCH_BYTES = 8 << 20;
 /**
  * A batch of as many bytes passes on another thread: the kernel carries it out within the send, and that takes it milliseconds. The routes
- * of a hundred VIPs do not: that they are out is known sooner than a thread is heard of, behind all that has come meanwhile.
+ * of a few hundred VIPs do not: that they are out is known sooner than a thread is heard of, behind all that has come meanwhile.
  */
-const LONG_BATCH = { routes: 16_384, others: 2048 } as const;
+const LONG_BATCH = { routes: 40_960, others: 2048 } as const;
 /**
  * And any of nf_tables that comes within so many ms of another, in a crowd: the kernel looks at all chains of the table, for each. One that
  * comes alone is carried out sooner than a thread is heard of.

@@ -11,7 +11,7 @@ import { recordingLog } from '../../support/virtual.ts';
 import { farm, member } from './farms.ts';
 
 /** 600 farms are three transactions. */
-const FARMS = Array.from({ length: 600 }, (_, n) =>
+const FARMS = Array.from({ length: 1000 }, (_, n) =>
   farm([member('10.1.0.11')], { vip: address(`10.50.${n >> 8}.${n & 255}`) }),
 );
 const wanted = (farms: readonly Farm[]): WantedDataplane => ({
@@ -73,7 +73,7 @@ test('many farms are told of in parts, each once it is there, while the next tra
     parts.push(part.size);
   });
   expect(problems).toEqual([]);
-  expect(parts).toEqual([250, 500]);
+  expect(parts).toEqual([334, 668]);
   expect([...reached.keys()].sort()).toEqual(FARMS.map(({ key }) => key).sort());
   const words = said.map(each => each.split(' ')[0]);
   expect(words).toEqual(['batch', 'done', 'batch', 'part', 'done', 'batch', 'part', 'done']);

@@ -207,6 +207,23 @@ test('in a crowd of VIPs directory and ARP follow when servers are told, unless 
   expect(loop.derived.rest).toBe(loop.derived.state);
 });
 
+test('that a crowd has its routes is handed out in its turn, that one has it at once', () => {
+  const { clock, loop, handedOut, serve } = rig();
+  serve(0, 60);
+  clock.advanceSync(100);
+  const { routes } = loop.state.reached;
+  const before = handedOut.length;
+  loop.dispatch({ type: 'reached', routes: Table.empty() });
+  expect(handedOut.length).toBe(before);
+  clock.advanceSync(12);
+  expect(handedOut.length).toBeGreaterThan(before);
+  loop.dispatch({ type: 'reached', routes });
+  clock.advanceSync(100);
+  const then = handedOut.length;
+  loop.dispatch({ type: 'reached', routes: routes.without(address('10.255.0.1')) });
+  expect(handedOut.length).toBe(then + 1);
+});
+
 test('servers of a crowd of VIPs are told together, when no more have come for a while or after 120 ms; a few at once', () => {
   const { clock, loop, told, serve } = rig();
   serve(0, 60);
