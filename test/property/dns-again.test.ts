@@ -106,7 +106,7 @@ test('whatever was asked before, and whatever has changed since', () => {
         }
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
-  expect(given).toBeGreaterThan(1000);
+  expect(given).toBeGreaterThan(500);
 });
