@@ -64,8 +64,7 @@ test('U-Boot, systemd-boot, the kernel, a verified root on the card, systemd, an
 
 test('an update runs after a restart, and is good from then on', async () => {
   await install(1, SHELL);
-  await pi.run('systemctl reboot', 5_000);
-  await pi.until('cat /run/bivouac-boot/slot', /^b$/m, START);
+  pi.restart();
   const status = await healthy();
   expect(status).toMatch(/^b\n/);
   expect(status).toContain(next(1));

@@ -35,6 +35,8 @@ export class Pi {
   private serial: Socket | undefined;
   private said = '';
   private asked = 0;
+  /** Whether the shell has come up. What is sent before fills the UART's queue, and Linux then never hears of it. */
+  private awake = false;
 
   constructor(image: string, configuration: object) {
     execFileSync('cp', ['--sparse=always', image, this.card]);
@@ -97,6 +99,14 @@ export class Pi {
       reboots: true,
       lifetime: 5_400_000,
     });
+    void this.dial(this.running);
+  }
+
+  /** Has it restart itself. */
+  restart(): void {
+    this.serial?.write('systemctl reboot\n');
+    this.said = '';
+    this.awake = false;
   }
 
   /** Cuts its power. */
@@ -110,7 +120,11 @@ export class Pi {
   /** What a line of commands of its shell says; undefined when there is no answer within `timeout` ms. */
   async run(command: string, timeout = 600_000): Promise<string | undefined> {
     const end = performance.now() + timeout;
-    while (this.serial === undefined && performance.now() < end) this.serial = await this.dial();
+    while (!this.awake && performance.now() < end) {
+      this.awake = /job control/.test(this.said);
+      if (!this.awake) await new Promise(resolve => setTimeout(resolve, 200));
+    }
+    if (!this.awake) return undefined;
     const mark = String(++this.asked);
     this.said = '';
     // As the terminal echoes them, the marks have quotes in them.
@@ -142,15 +156,21 @@ export class Pi {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** The shell's end, once QEMU listens. */
-  private dial(): Promise<Socket | undefined> {
-    return new Promise(done => {
-      const socket = connect(this.socket).setEncoding('latin1');
-      socket.on('connect', () => done(socket)).on('error', () => setTimeout(() => done(undefined), 200));
-      socket.on('data', (text: string) => {
+  /** Connects to the shell's end as soon as QEMU listens. */
+  private async dial(guest: Guest): Promise<void> {
+    this.said = '';
+    this.awake = false;
+    let socket: Socket | undefined;
+    while (socket === undefined && guest === this.running) {
+      const tried = connect(this.socket).setEncoding('latin1');
+      tried.on('data', (text: string) => {
         this.said += text;
       });
-    });
+      socket = await new Promise(done => {
+        tried.on('connect', () => done(tried)).on('error', () => setTimeout(() => done(undefined), 200));
+      });
+    }
+    this.serial = socket;
   }
 
   private at(name: string): string {
