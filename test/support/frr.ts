@@ -113,6 +113,15 @@ export async function startFrr(options: FrrOptions): Promise<FrrSet> {
     }
   };
 
+  /** Waits until the neighbours have what ospfd has told them last: it ends without waiting for that itself, or even for having sent it. */
+  const acknowledged = async (): Promise<void> => {
+    const limit = performance.now() + STOP_LIMIT_MS;
+    while (/"retransmitCounter":[1-9]/.test(await vty('ospfd', 'show ip ospf neighbor json'))) {
+      if (performance.now() > limit) throw new Error("ospfd's neighbours acknowledge nothing");
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  };
+
   try {
     await start();
   } catch (error) {
@@ -126,7 +135,10 @@ export async function startFrr(options: FrrOptions): Promise<FrrSet> {
     json: async (daemon, command) => JSON.parse((await vty(daemon, command)) || 'null'),
     stop,
     async restart(signal) {
-      if (graceful && signal === undefined) await vty('ospfd', 'graceful-restart prepare ip ospf');
+      if (graceful && signal === undefined) {
+        await vty('ospfd', 'graceful-restart prepare ip ospf');
+        await acknowledged();
+      }
       await stop(signal);
       await start();
     },
