@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { pki } from '../../appliance/commands/pki.ts';
 import { Box } from '../support/box.ts';
-import { newest } from '../support/box-images.ts';
+import { newestOrMade } from '../support/box-images.ts';
 
-const { image } = newest();
+const { image } = await newestOrMade('x86_64-uefi');
 const words: string[] = [];
 const box = new Box({ image, networks: ['user,restrict=on'], words });
 afterAll(() => box.dispose());

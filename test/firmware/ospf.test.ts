@@ -12,12 +12,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { Box } from '../support/box.ts';
-import { newest } from '../support/box-images.ts';
+import { newestOrMade } from '../support/box-images.ts';
 import { answers, Server } from '../support/daemon.ts';
 import { startFrr } from '../support/frr.ts';
 import { type Namespace, Network, poll } from '../support/netns.ts';
 
-const { image } = newest();
+const { image } = await newestOrMade('x86_64-uefi');
 /** FRR's user must get into it. */
 const files = mkdtempSync(join(tmpdir(), 'bvo-'));
 chmodSync(files, 0o755);

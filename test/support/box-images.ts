@@ -2,7 +2,7 @@
  * The images that the tests of the box start from: what `npm run firmware -- PROFILE` made last, and updates that are made of its own,
  * signed with its development key: with another version, or with a word more for the kernel.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash, createPrivateKey, sign } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -19,25 +19,13 @@ export interface Made {
   readonly version: string;
 }
 
-/** The newest image of a profile, and its update. Where there is none it is built, which takes minutes. */
+/** The newest image of a profile, and its update. Throws when there is none. */
 export function newest(profile = 'x86_64-uefi'): Made {
-  if (newestUpdate(profile) === undefined) build(profile);
-  const update = newestUpdate(profile);
+  const update = latest(profile);
   if (update === undefined)
     throw new Error(`${OUT} holds no image of ${profile}: make one by npm run firmware -- ${profile}`);
   const version = update.slice(`bivouac-${profile}-`.length, -'.update'.length);
   return { image: join(OUT, update.replace(/update$/, 'img')), update: join(OUT, update), version };
-}
-
-const newestUpdate = (profile: string): string | undefined =>
-  (existsSync(OUT) ? readdirSync(OUT) : [])
-    .filter(name => name.startsWith(`bivouac-${profile}-`) && name.endsWith('.update'))
-    .sort((one, other) => statSync(join(OUT, one)).mtimeMs - statSync(join(OUT, other)).mtimeMs)
-    .at(-1);
-
-function build(profile: string): void {
-  console.log(`${OUT} holds no image of ${profile}: it is built first`);
-  execFileSync('npm', ['run', 'firmware', '--', profile, '--out', OUT], { cwd: ROOT, stdio: 'inherit' });
 }
 
 /** File name of the update that was made last. */
@@ -49,13 +37,12 @@ const latest = (profile: string): string | undefined =>
 
 /** The newest image of a profile; made first, with little compression, where there is none: minutes. */
 export async function newestOrMade(profile: string): Promise<Made> {
-  const here = resolve(import.meta.dirname, '../..');
   if (latest(profile) === undefined) {
     console.log(
       `${OUT} holds no image of ${profile}: it is made now, by npm run firmware -- ${profile} --fast`,
     );
     const words = ['run', 'firmware', '--', profile, '--fast', '--out', OUT];
-    const child = spawn('npm', words, { cwd: here, stdio: 'inherit' });
+    const child = spawn('npm', words, { cwd: ROOT, stdio: 'inherit' });
     const status = await new Promise(done => child.on('close', done).on('error', done));
     if (status !== 0) throw new Error(`npm ${words.join(' ')} failed: ${status}`);
   }

@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -17,9 +18,14 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Guest } from './guest.ts';
+import { poll } from './netns.ts';
+import { openMonitor } from './qemu-monitor.ts';
 
-/** Debian's ovmf. */
-const OVMF = { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' };
+/** UEFI: Debian's ovmf and qemu-efi-aarch64. */
+const UEFI = {
+  x86_64: { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
+  aarch64: { code: '/usr/share/AAVMF/AAVMF_CODE.fd', variables: '/usr/share/AAVMF/AAVMF_VARS.fd' },
+} as const;
 /** Where the EFI system partition begins on every image, as mtools write it. */
 const ESP = '@@1M';
 
@@ -33,28 +39,44 @@ export interface Said {
 export interface BoxOptions {
   /** The disk image that is copied. */
   readonly image: string;
+  /** x86_64 unless told. */
+  readonly architecture?: keyof typeof UEFI;
   /** bivouac.json on the EFI system partition; `box.ssh` is added. Absent: none, and no way to log in. */
   readonly configuration?: object;
   /** Network devices besides the first, which is QEMU's own network (with DHCP, and the way to SSH); see guest.ts. */
   readonly networks?: readonly string[];
   readonly words?: readonly string[];
+  /** See guest.ts: for boxes that have nothing to do with anything of this machine's time. */
+  readonly clock?: 'instructions';
+  /** Whose key may log in, too: a box that this one is to go on from. Unless told it has one of its own. */
+  readonly like?: Box;
+}
+
+/** Files of a box as it was. */
+export interface Frozen {
+  readonly memory: string;
+  readonly disk: string;
+  readonly variables: string;
 }
 
 export class Box {
   readonly directory = mkdtempSync(join(tmpdir(), 'bivouac-box-'));
   readonly disk = join(this.directory, 'disk.img');
-  private readonly key = join(this.directory, 'key');
+  private readonly key: string;
   private readonly options: BoxOptions;
   private readonly variables = join(this.directory, 'variables');
   private port = 0;
+  private kept = 0;
   private running: Guest | undefined;
 
   constructor(options: BoxOptions) {
     this.options = options;
+    this.key = options.like?.key ?? join(this.directory, 'key');
     execFileSync('cp', ['--sparse=always', options.image, this.disk]);
     truncateSync(this.disk, 1 << 30);
-    copyFileSync(OVMF.variables, this.variables);
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', this.key]);
+    copyFileSync(UEFI[options.architecture ?? 'x86_64'].variables, this.variables);
+    if (options.like === undefined)
+      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', this.key]);
     if (options.configuration !== undefined) this.configure(options.configuration);
   }
 
@@ -92,19 +114,64 @@ export class Box {
       .map(line => line.slice(line.lastIndexOf('/') + 1));
   }
 
-  /** Turns it on. */
-  async start(): Promise<void> {
+  /** Turns it on; `words` for QEMU besides those of its options. */
+  async start(more: readonly string[] = []): Promise<void> {
     this.port = await freePort();
-    const { networks = [], words = [] } = this.options;
+    const { architecture = 'x86_64', clock, networks = [], words = [] } = this.options;
     this.running = new Guest({
+      architecture,
+      ...(clock && { clock }),
       // A cut of this power loses nothing that the emulator has written: there is nothing to wait for the host's disk for.
-      boot: { disk: `${this.disk},cache=unsafe`, firmware: { code: OVMF.code, variables: this.variables } },
+      boot: {
+        disk: `${this.disk},cache=unsafe`,
+        firmware: { code: UEFI[architecture].code, variables: this.variables },
+      },
       memory: 512,
       reboots: true,
       lifetime: 3_600_000,
       networks: [`user,hostfwd=tcp:127.0.0.1:${this.port}-:22`, ...networks],
-      words,
+      words: ['-qmp', `unix:${join(this.directory, 'monitor')},server=on,wait=off`, ...words, ...more],
     });
+  }
+
+  /** Keeps what a running box is, memory and disk, and ends it: this one and copies of it may go on from there, again and again. */
+  async freeze(): Promise<Frozen> {
+    const number = this.kept++;
+    const at = (name: string): string => join(this.directory, `kept-${number}.${name}`);
+    const monitor = await openMonitor(join(this.directory, 'monitor'));
+    await monitor.ask('stop');
+    await monitor.ask('migrate', { uri: `exec:cat > ${at('memory')}` });
+    await poll(
+      async () => (await monitor.ask('query-migrate'))['status'] === 'completed',
+      120_000,
+      'it is kept',
+      100,
+    );
+    monitor.close();
+    await this.cut();
+    renameSync(this.disk, at('disk'));
+    renameSync(this.variables, at('variables'));
+    return { memory: at('memory'), disk: at('disk'), variables: at('variables') };
+  }
+
+  /** Goes on from what was kept: of itself, or of a box of the same options. */
+  async thaw({ memory, disk, variables }: Frozen): Promise<void> {
+    await this.cut();
+    execFileSync('cp', ['--sparse=always', disk, this.disk]);
+    copyFileSync(variables, this.variables);
+    await this.start(['-incoming', `exec:cat ${memory}`]);
+    const path = join(this.directory, 'monitor');
+    const monitor = await poll(
+      () => openMonitor(path).catch(() => undefined),
+      30_000,
+      'QEMU has its monitor',
+      100,
+    );
+    // It comes back stopped, as it was kept.
+    const status = async (): Promise<unknown> => (await monitor.ask('query-status'))['status'];
+    await poll(async () => (await status()) === 'paused', 120_000, 'it is there again', 100);
+    await monitor.ask('cont');
+    monitor.close();
   }
 
   /** Cuts its power. */
@@ -116,7 +183,12 @@ export class Box {
   /** Runs a command of its shell; `input` is a file that it gets. */
   async run(
     command: string,
-    options: { readonly input?: string; readonly timeout?: number } = {},
+    options: {
+      readonly input?: string;
+      readonly timeout?: number;
+      /** Called with all that it has written to stdout so far, whenever there is more. */
+      readonly onOutput?: (stdout: string) => void;
+    } = {},
   ): Promise<Said> {
     const words = ['-q', '-i', this.key, '-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no'];
     const more = [
@@ -134,6 +206,7 @@ export class Box {
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
+      options.onOutput?.(stdout);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
@@ -160,7 +233,8 @@ export class Box {
         throw new Error(
           `${command} does not say ${fits} within ${timeout} ms, but: ${said.stdout}${said.stderr}\n${this.guest.last()}`,
         );
-      await new Promise(resolve => setTimeout(resolve, 1000));
+      // A log-in costs an emulated box seconds.
+      await new Promise(resolve => setTimeout(resolve, 5000));
     }
   }
 
