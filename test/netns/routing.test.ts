@@ -62,9 +62,9 @@ describe.each(['external', 'internal'] as const)('VIPs as %s routes', kind => {
     expect(problems).toEqual([]);
     expect(reached.size).toBe(1000);
     const count = () => learned(row.c).filter(one => one.startsWith('10.50.')).length;
-    await poll(() => count() === 1000, 60_000, 'a thousand VIPs at C');
+    await poll(() => count() === 1000, 100_000, 'a thousand VIPs at C');
     await frr.apply(routes([]));
-    await poll(() => count() === 0, 60_000, 'none left at C');
+    await poll(() => count() === 0, 100_000, 'none left at C');
   });
 
   it('are reported with their neighbours', async () => {
