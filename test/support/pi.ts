@@ -3,7 +3,7 @@
  * and the device tree has no power management: QEMU restarts the board as soon as its watchdog is armed. As QEMU's Pi has no network
  * that Linux gets on with, commands go to a shell on the first UART, which is Bluetooth's else; an argument of the kernel's brings it up.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -79,13 +79,33 @@ export class Pi {
       .sort();
   }
 
-  /** Puts a file into the state partition, while the board is off. */
+  /** Puts a file into the state partition, while the board is off. On a copy: e2fsck forgets the offset once it has replayed the journal. */
   keep(file: string, name: string): void {
     const listed = execFileSync('sgdisk', ['-i', '6', this.card], { encoding: 'utf8' });
-    const at = Number(/First sector: (\d+)/.exec(listed)?.[1]) * 512;
-    const disk = `${this.card}?offset=${at}`;
-    execFileSync('e2fsck', ['-fy', disk], { stdio: 'pipe' });
-    execFileSync('debugfs', ['-w', '-R', `write ${file} ${name}`, disk], { stdio: 'pipe' });
+    const sector = (which: string): number => Number(new RegExp(`${which} sector: (\\d+)`).exec(listed)?.[1]);
+    const [first, last] = [sector('First'), sector('Last')];
+    const state = this.at('state');
+    const copy = ['bs=512', 'conv=notrunc,sparse', 'status=none'];
+    rmSync(state, { force: true });
+    execFileSync('dd', [
+      `if=${this.card}`,
+      `of=${state}`,
+      `skip=${first}`,
+      `count=${last + 1 - first}`,
+      ...copy,
+    ]);
+    truncateSync(state, (last + 1 - first) * 512);
+    // Its status is 1 when it has mended something.
+    spawnSync('e2fsck', ['-fy', state]);
+    execFileSync('debugfs', ['-w', '-R', `write ${file} ${name}`, state], { stdio: 'pipe' });
+    execFileSync('dd', [
+      `if=${state}`,
+      `of=${this.card}`,
+      `seek=${first}`,
+      'bs=512',
+      'conv=notrunc',
+      'status=none',
+    ]);
   }
 
   /** Turns it on. */
