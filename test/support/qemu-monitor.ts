@@ -20,7 +20,10 @@ export async function openMonitor(path: string): Promise<Monitor> {
     for (const { failed } of waiting.splice(0)) failed(error);
   };
   socket.on('error', fail).on('close', () => fail(new Error('QEMU has ended')));
-  createInterface(socket).on('line', line => {
+  const lines = createInterface(socket);
+  // It passes the socket's errors on, which were heard already.
+  lines.on('error', () => {});
+  lines.on('line', line => {
     const { return: answer, error } = JSON.parse(line) as { return?: Answer; error?: { desc: string } };
     if (error !== undefined) waiting.shift()?.failed(new Error(error.desc));
     // What is neither is the greeting, or an event.
