@@ -10,8 +10,11 @@ import { destinationOf, type IpvsConnection, readConnection } from './connection
 import type { Departure } from './plan.ts';
 import type { ReadConnections } from './socket.ts';
 
-/** As in dataplane/cutter.ts: Linux answers at most one probe in 500 ms on a connection. */
-const AGAIN = 600;
+/**
+ * ms. With the answer to the first probe IPVS forgets the connection, and drops that; the next is the one that is reset. Linux answers at most one in
+ * 500 ms on a connection (dataplane/cutter.ts), and a timer of a busy event loop may have begun to run before the first was sent: hence a third.
+ */
+const AGAIN = [600, 1300];
 
 export class Cutter {
   private readonly read: ReadConnections;
@@ -48,16 +51,18 @@ export class Cutter {
     return found;
   }
 
-  /** Asks their clients, and once more. `dead`: whether a connection's destination is still gone. */
+  /** Asks their clients, and twice more. `dead`: whether a connection's destination is still gone. */
   cut(connections: readonly IpvsConnection[], dead: (connection: IpvsConnection) => boolean): void {
     if (connections.length === 0) return;
     this.log('info', 'dataplane-cut', { flows: connections.length });
     this.probe(connections);
-    const timer = this.clock.after('ipvs-probe-again', AGAIN, () => {
-      this.timers.delete(timer);
-      this.probe(connections.filter(dead));
-    });
-    this.timers.add(timer);
+    for (const delay of AGAIN) {
+      const timer = this.clock.after('ipvs-probe-again', delay, () => {
+        this.timers.delete(timer);
+        this.probe(connections.filter(dead));
+      });
+      this.timers.add(timer);
+    }
   }
 
   close(): void {

@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../host/ports.ts';
 import { localRoute } from './local-routes.ts';
 import type { Send } from './socket.ts';
 
-/** Long enough for both probes of the cutter and their answers; what comes for another host of the same VIP is refused so long. */
+/** ms. Long enough for the probes of the cutter and their answers; what comes for another host of the same VIP is refused so long. */
 const LATE = 1500;
 
 export class LocalVips {

@@ -143,7 +143,7 @@ test('services of other software are left alone, and said', async () => {
   expect([host.holds(), host.routes.routes.size]).toEqual([2, 1]);
 });
 
-test('clients of a destination that goes are probed, twice, and its VIP stays as long', async () => {
+test('clients of a destination that goes are probed, three times, and its VIP stays as long', async () => {
   const host = new Host();
   const driver = host.driver();
   await apply(driver, farm([A]));
@@ -158,6 +158,8 @@ test('clients of a destination that goes are probed, twice, and its VIP stays as
   expect(host.routes.routes.size).toBe(1);
   await host.clock.advance(700);
   expect(host.probed).toEqual(['10.9.0.2', '10.9.0.2']);
+  await host.clock.advance(700);
+  expect(host.probed.length).toBe(3);
   await host.clock.advance(2000);
   expect(host.routes.routes.size).toBe(0);
 });
