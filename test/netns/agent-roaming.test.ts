@@ -126,7 +126,9 @@ async function registered(manager: Manager, own: string, since: number): Promise
   const find = (): Heard | undefined => {
     const session = manager
       .heard('register')
-      .findLast(({ addresses, at }) => at >= since && (addresses as unknown as readonly string[]).includes(own));
+      .findLast(
+        ({ addresses, at }) => at >= since && (addresses as unknown as readonly string[]).includes(own),
+      );
     return session && manager.heard('register-service').find(({ at }) => at >= session.at);
   };
   const { at } = await poll(find, undefined, `registered as ${own}`).catch((error: Error) => {
