@@ -2,6 +2,7 @@
  * `bivouac`: one program, its roles and tools as commands.
  */
 import { isMainThread } from 'node:worker_threads';
+import { interpretFirst } from './host/compilers.ts';
 
 const COMMANDS = {
   run: [
@@ -62,6 +63,8 @@ async function main(): Promise<void> {
     (await import('./commands/dns-worker.ts')).dnsWorker();
     return;
   }
+  // The start of a box: before anything of it is loaded.
+  if (name === 'box' && args[0] === 'start') interpretFirst();
   if (name in COMMANDS) {
     const command = await COMMANDS[name as keyof typeof COMMANDS][1]();
     process.exitCode = await command(args);

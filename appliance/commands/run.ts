@@ -11,6 +11,7 @@ import { formatFault, loadConfig } from '../config/load.ts';
 import { derOf, inspectorOf, readCertificate } from '../host/certificates.ts';
 import { claim } from '../host/claim.ts';
 import { createClock } from '../host/clock.ts';
+import { compileAgain } from '../host/compilers.ts';
 import { createExec } from '../host/exec.ts';
 import { createFiles } from '../host/files.ts';
 import { http } from '../host/http.ts';
@@ -77,6 +78,7 @@ export async function run(args: string[]): Promise<number> {
   }
   log('notice', 'ready', { name: config.name, sinceStartMs: Math.round(process.uptime() * 1000) });
   notify('READY=1');
+  compileAgain();
   for (const delay of SETTLED) clock.after('give-back', delay, giveBack);
   const watchdog = setInterval(() => notify('WATCHDOG=1'), 3000);
 

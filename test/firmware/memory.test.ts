@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { Box } from '../support/box.ts';
-import { newest } from '../support/box-images.ts';
+import { newestOrMade } from '../support/box-images.ts';
 import { Network, poll } from '../support/netns.ts';
 
 const MEMORY = 256;
@@ -17,17 +17,18 @@ const SESSIONS = 10;
 const SERVICES = 10;
 const SDK = resolve(import.meta.dirname, '../../sdk/dist/index.cjs');
 
+const { image } = await newestOrMade('x86_64-uefi');
 const network = new Network();
 const tap = `bv${process.pid % 10_000}mem`;
 const box = new Box({
-  image: newest().image,
+  image,
   configuration: {
     name: 'small',
     plain: true,
     access: ['lan'],
     pools: ['10.255.1.0/24'],
     // An emulator on a busy machine is away for longer than a server may be.
-    sessions: { heartbeat: 3000 },
+    sessions: { heartbeat: 10_000 },
     dhcp: [{ interface: 'lan', range: '10.1.0.100-10.1.0.199' }],
     routing: { interfaces: ['wan'], hello: 1 },
     box: {
@@ -36,6 +37,7 @@ const box = new Box({
     },
   },
   networks: [`tap,ifname=${tap},script=no,downscript=no`],
+  clock: 'instructions',
   // The last word counts.
   words: ['-m', String(MEMORY)],
 });
@@ -64,7 +66,6 @@ for (let session = 0; session < sessions; session++) {
   });
   const registration = new Registration({ name: 'server' + session, manager: '10.1.0.1', services: list });
   registration.on('service', ({ name, state }) => { up[state === 'up' ? 'add' : 'delete'](name); say(); });
-  registration.on('lost', why => console.error('lost', JSON.stringify(why)));
   registration.on('refused', why => console.error('refused', JSON.stringify(why)));
   registration.start();
 }
