@@ -8,6 +8,8 @@ export const life: readonly Behaviour[] = [
   {
     name: 'a daemon that is killed and comes back adopts all, and no flow is lost',
     async run(rig) {
+      // A VIP that is kept for a moment, of the behaviour before this one, goes with its daemon.
+      await rig.restart();
       const farms = [
         rig.farm(
           [
