@@ -23,7 +23,8 @@ const CONFIGURATION = {
   pools: ['10.255.1.0/24'],
   routing: { interfaces: ['wan'], hello: 1, password: 'ospf.key' },
   dhcp: [{ interface: 'lan', range: '10.1.0.100-10.1.0.199' }],
-  box: { links: { wan: { dhcp: true }, lan: { addresses: ['10.1.0.1/24'] } } },
+  // The second address is where SSH finds it: QEMU's DHCP server gives another one after a restart of a box that was kept.
+  box: { links: { wan: { dhcp: true, addresses: ['10.0.2.15/24'] }, lan: { addresses: ['10.1.0.1/24'] } } },
 };
 const SECRET = 'hush-hush-1234';
 

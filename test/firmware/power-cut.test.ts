@@ -31,7 +31,8 @@ const configuration = {
   plain: true,
   access: ['lan'],
   pools: ['10.255.1.0/24'],
-  box: { links: { wan: { dhcp: true } } },
+  // SSH finds it there: QEMU's DHCP server gives another address after a restart of a box that was kept.
+  box: { links: { wan: { dhcp: true, addresses: ['10.0.2.15/24'] } } },
 };
 const clock = 'instructions';
 const boxes = [new Box({ image, configuration, clock })];
