@@ -37,7 +37,6 @@ const box = new Box({
     },
   },
   networks: [`tap,ifname=${tap},script=no,downscript=no`],
-  clock: 'instructions',
   // The last word counts.
   words: ['-m', String(MEMORY)],
 });
