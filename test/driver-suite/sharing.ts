@@ -1,5 +1,6 @@
 /** How new flows are shared out among servers. */
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { VIP, VIP6 } from '../support/dataplane.ts';
 import { A, B, type Behaviour, C, type Rig } from './rig.ts';
 
@@ -26,7 +27,7 @@ export const sharing: readonly Behaviour[] = [
     name: 'weighted round robin gives each server exactly its share, and the client its own address',
     async run(rig) {
       await rig.apply(rig.farm([{ at: A, weight: 3 }, B, { at: C, weight: 2 }]));
-      assert.deepEqual(await rig.cell.spread(24), { [A]: 12, [B]: 4, [C]: 8 });
+      await shared(rig, { [A]: 12, [B]: 4, [C]: 8 });
       const talk = await rig.cell.open();
       assert.equal(talk.seenFrom, '10.9.0.2');
       talk.socket.destroy();
@@ -135,14 +136,23 @@ export const sharing: readonly Behaviour[] = [
       assert.deepEqual(await rig.apply(...farms), []);
       // Servers of the other modes hold but one VIP.
       for (const vip of rig.mode === 'nat' ? vips.filter((_, index) => index % 10 === 9) : [VIP])
-        assert.deepEqual(await rig.cell.spread(3, 80, vip), { [A]: 1, [B]: 1, [C]: 1 });
+        await shared(rig, { [A]: 1, [B]: 1, [C]: 1 }, vip);
       const without = farms.map(each => ({ ...each, members: each.members.slice(1) }));
       assert.deepEqual(await rig.apply(...without), []);
-      assert.deepEqual(await rig.cell.spread(2), { [B]: 1, [C]: 1 });
+      await shared(rig, { [B]: 1, [C]: 1 });
       assert.deepEqual(await rig.apply(), []);
     },
   },
 ];
+
+/** As many connections as are expected go to these servers. A late packet of an earlier connection takes a turn of its own: hence a second look. */
+async function shared(rig: Rig, expected: Readonly<Record<string, number>>, vip?: string): Promise<void> {
+  const count = Object.values(expected).reduce((sum, each) => sum + each, 0);
+  for (let looks = 1; ; looks++) {
+    const found = await rig.cell.spread(count, 80, vip);
+    if (looks === 3 || isDeepStrictEqual(found, expected)) return assert.deepEqual(found, expected);
+  }
+}
 
 async function six(rig: Rig): Promise<void> {
   const farm = (...last: number[]): ReturnType<Rig['farm']> =>
@@ -151,7 +161,7 @@ async function six(rig: Rig): Promise<void> {
       { vip: VIP6 },
     );
   assert.deepEqual(await rig.apply(farm(11, 12)), []);
-  assert.deepEqual(await rig.cell.spread(4, 80, VIP6), { [A]: 2, [B]: 2 });
+  await shared(rig, { [A]: 2, [B]: 2 }, VIP6);
   const talk = await rig.cell.open(80, VIP6);
   assert.equal(talk.seenFrom, 'fd09::2');
   await rig.apply(farm(talk.server === A ? 12 : 11));
