@@ -61,12 +61,11 @@ function open(server: string, port: number): number {
   return fd;
 }
 
-/** An array of mmsghdr for datagrams that lie in `data`, `stride` bytes apart, of so many bytes each; the iovecs it points to have to be kept. */
-function messages(
-  data: Buffer,
-  stride: number,
-  lengths: readonly number[],
-): { readonly headers: Buffer; readonly iovecs: Buffer } {
+/** What the kernel finds by address alone: the collector would take it. */
+const kept: Buffer[] = [];
+
+/** An array of mmsghdr for datagrams that lie in `data`, `stride` bytes apart, of so many bytes each. */
+function messages(data: Buffer, stride: number, lengths: readonly number[]): { readonly headers: Buffer } {
   const headers = Buffer.allocUnsafeSlow(lengths.length * HEADER_BYTES).fill(0);
   const iovecs = Buffer.allocUnsafeSlow(lengths.length * IOVEC_BYTES).fill(0);
   const [dataAt, iovecsAt] = [BigInt(addressOf(data)), BigInt(addressOf(iovecs))];
@@ -76,7 +75,8 @@ function messages(
     headers.writeBigUInt64LE(iovecsAt + BigInt(index * IOVEC_BYTES), index * HEADER_BYTES + 16);
     headers.writeBigUInt64LE(1n, index * HEADER_BYTES + 24);
   }
-  return { headers, iovecs };
+  kept.push(data, headers, iovecs);
+  return { headers };
 }
 
 /** Asks for all names in turn, for so many ms. */
