@@ -1,26 +1,16 @@
 /**
  * The container's root file system as it was built last, started without an engine: unpacked, in namespaces of its own, with its default
- * command. Where none was built there is nothing to test.
+ * command.
  */
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { OUT } from '../support/box-images.ts';
+import { archiveOrMade } from '../support/box-images.ts';
 import { type LongProcess, type Namespace, Network, poll } from '../support/netns.ts';
 
-const archive = newestArchive();
-const withImage = test.skipIf(archive === undefined);
+const archive = await archiveOrMade();
 const CONFIGURATION = {
   ...{ name: 'cell-a', plain: true, pools: ['10.255.1.0/24'] },
   operator: { http: '127.0.0.1:9748' },
@@ -31,7 +21,6 @@ let space: Namespace;
 let root: string;
 
 beforeAll(() => {
-  if (archive === undefined) return;
   network = new Network();
   space = network.namespace('container');
   space.ip('link set lo up');
@@ -39,7 +28,6 @@ beforeAll(() => {
   execFileSync('tar', ['--numeric-owner', '-xpf', archive, '-C', root]);
 });
 afterAll(async () => {
-  if (archive === undefined) return;
   await network.dispose();
   rmSync(root, { recursive: true, force: true });
 });
@@ -58,19 +46,19 @@ exec chroot "$1" /usr/lib/bivouac/start
   return space.spawn('unshare', [...namespaces, 'sh', '-c', script, 'container', root]);
 }
 
-withImage('it has what it runs, and no package manager', () => {
+test('it has what it runs, and no package manager', () => {
   const there = ['usr/bin/node', 'usr/bin/bivouac', 'usr/lib/frr/ospfd', 'usr/sbin/nft', 'usr/sbin/ipvsadm'];
   expect(there.filter(path => !existsSync(join(root, path)))).toEqual([]);
   expect(['usr/bin/apt', 'usr/bin/perl'].filter(path => existsSync(join(root, path)))).toEqual([]);
 });
 
-withImage('without a configuration it says where to bind one', async () => {
+test('without a configuration it says where to bind one', async () => {
   const container = start();
   expect(await container.exited).toBe(2);
   expect(container.stderr()).toContain('/etc/bivouac/bivouac.json');
 });
 
-withImage('with one, FRR and the manager run, with the data plane by the library', async () => {
+test('with one, FRR and the manager run, with the data plane by the library', async () => {
   mkdirSync(join(root, 'etc/bivouac'), { recursive: true });
   writeFileSync(join(root, 'etc/bivouac/bivouac.json'), JSON.stringify(CONFIGURATION));
   const container = start();
@@ -84,12 +72,3 @@ withImage('with one, FRR and the manager run, with the data plane by the library
   process.kill(Number(children.split(' ')[0]), 'SIGTERM');
   expect(await container.exited).toBe(0);
 });
-
-function newestArchive(): string | undefined {
-  if (!existsSync(OUT)) return undefined;
-  return readdirSync(OUT)
-    .filter(name => /^bivouac-container-.*\.tar(\.xz)?$/.test(name))
-    .map(name => join(OUT, name))
-    .sort((one, other) => statSync(one).mtimeMs - statSync(other).mtimeMs)
-    .at(-1);
-}

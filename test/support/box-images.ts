@@ -28,25 +28,34 @@ export function newest(profile = 'x86_64-uefi'): Made {
   return { image: join(OUT, update.replace(/update$/, 'img')), update: join(OUT, update), version };
 }
 
-/** File name of the update that was made last. */
-const latest = (profile: string): string | undefined =>
+/** Name of the file that was made last of a profile, with this ending. */
+const latest = (profile: string, ending = '.update'): string | undefined =>
   (existsSync(OUT) ? readdirSync(OUT) : [])
-    .filter(name => name.startsWith(`bivouac-${profile}-`) && name.endsWith('.update'))
+    .filter(name => name.startsWith(`bivouac-${profile}-`) && name.endsWith(ending))
     .sort((one, other) => statSync(join(OUT, one)).mtimeMs - statSync(join(OUT, other)).mtimeMs)
     .at(-1);
 
 /** The newest image of a profile; made first, with little compression, where there is none: minutes. */
 export async function newestOrMade(profile: string): Promise<Made> {
-  if (latest(profile) === undefined) {
-    console.log(
-      `${OUT} holds no image of ${profile}: it is made now, by npm run firmware -- ${profile} --fast`,
-    );
-    const words = ['run', 'firmware', '--', profile, '--fast', '--out', OUT];
-    const child = spawn('npm', words, { cwd: ROOT, stdio: 'inherit' });
-    const status = await new Promise(done => child.on('close', done).on('error', done));
-    if (status !== 0) throw new Error(`npm ${words.join(' ')} failed: ${status}`);
-  }
+  if (latest(profile) === undefined) await make(profile);
   return newest(profile);
+}
+
+/** The newest archive of the container's root file system; made first, likewise. */
+export async function archiveOrMade(): Promise<string> {
+  const found = (): string | undefined => latest('container', '.tar.xz') ?? latest('container', '.tar');
+  if (found() === undefined) await make('container');
+  return join(OUT, found()!);
+}
+
+async function make(profile: string): Promise<void> {
+  console.log(
+    `${OUT} holds no image of ${profile}: it is made now, by npm run firmware -- ${profile} --fast`,
+  );
+  const words = ['run', 'firmware', '--', profile, '--fast', '--out', OUT];
+  const child = spawn('npm', words, { cwd: ROOT, stdio: 'inherit' });
+  const status = await new Promise(done => child.on('close', done).on('error', done));
+  if (status !== 0) throw new Error(`npm ${words.join(' ')} failed: ${status}`);
 }
 
 /** Writes an update of another version, made of a real one. `argument` is added to its kernels' command lines. */
