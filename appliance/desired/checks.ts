@@ -21,10 +21,11 @@ export function putChecks(
   for (const [key, record] of after) {
     const old = before.get(key);
     if (record === old) continue;
-    const { address, spec } = record;
+    const { address, spec, round } = record;
     if (isChecked(state, record)) {
       const known = checks.get(key);
-      if (known?.service !== spec || known.address !== address) checks.set(key, { address, service: spec });
+      if (known?.service !== spec || known.address !== address || known.round !== round)
+        checks.set(key, { address, service: spec, round });
     } else if (spec.check.kind !== 'none' || old === undefined || old.spec !== spec) checks.delete(key);
   }
 }

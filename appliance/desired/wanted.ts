@@ -102,10 +102,11 @@ export interface WantedNotices {
   readonly offers: Table<string, Offer>;
 }
 
-/** A service as it is to be checked: at which of its server's addresses. */
+/** A service as it is to be checked: at which of its server's addresses. In another `round` its check begins anew. */
 export interface CheckTarget {
   readonly address: Address;
   readonly service: Service;
+  readonly round: number;
 }
 
 export interface Wanted {

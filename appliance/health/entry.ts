@@ -20,6 +20,7 @@ export interface CheckEntry extends Due {
   readonly key: ServiceKey;
   readonly lane: string;
   target: ProbeTarget;
+  readonly round: number;
   judgement: Judgement;
   since: Millis;
   ready: boolean;
@@ -63,7 +64,11 @@ export const LANE_LIMITS: { readonly [lane: string]: number; readonly address: n
   exec: 16,
 };
 
-export function createEntry(key: ServiceKey, { address, service }: CheckTarget, now: Millis): CheckEntry {
+export function createEntry(
+  key: ServiceKey,
+  { address, service, round }: CheckTarget,
+  now: Millis,
+): CheckEntry {
   const { check } = service;
   return {
     key,
@@ -75,6 +80,7 @@ export function createEntry(key: ServiceKey, { address, service }: CheckTarget, 
       service,
       check: check.kind === 'none' ? { ...check, rise: 1 } : check,
     },
+    round,
     judgement: UNJUDGED,
     since: now,
     ready: false,

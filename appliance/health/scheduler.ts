@@ -138,7 +138,7 @@ class Scheduler implements Health {
   private change(key: ServiceKey, target: CheckTarget | undefined): void {
     const before = this.entries.get(key);
     const made = target && createEntry(key, target, this.clock.now());
-    if (before !== undefined && made !== undefined && sameCheck(before.target, made.target)) {
+    if (before !== undefined && before.round === made?.round && sameCheck(before.target, made.target)) {
       before.target = made.target;
       return;
     }

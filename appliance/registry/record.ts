@@ -25,7 +25,7 @@ export const asTold = (before: ServiceRecord): ServiceRecord =>
   make(before, before.report, before.flap, before.state, before.reason, before.since, before.state);
 
 function make(
-  { key, server, spec, address, verdict, intent }: ServiceRecord,
+  { key, server, spec, address, verdict, round, intent }: ServiceRecord,
   report: ServiceRecord['report'],
   flap: Flap,
   state: ServiceState,
@@ -33,5 +33,5 @@ function make(
   since: Millis,
   told: ServiceState | undefined,
 ): ServiceRecord {
-  return { key, server, spec, address, verdict, report, intent, flap, state, reason, since, told };
+  return { key, server, spec, address, verdict, round, report, intent, flap, state, reason, since, told };
 }

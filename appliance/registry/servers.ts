@@ -162,6 +162,7 @@ export function loseServer(
       ...rest,
       servers: rest.servers.with(id, server),
       lost: rest.lost.with(id, true),
+      rounds: rest.rounds + 1,
       // A connection that was closed says that it is gone; silence, that it may be on its way.
       partings: why.code === SILENT ? part(state, before, 'lost', now) : state.partings,
     },
@@ -171,7 +172,12 @@ export function loseServer(
     record =>
       record.spec.check.kind === 'none'
         ? record
-        : { ...record, verdict: { outcome: 'unknown', reason: UNCHECKED, since: now }, report: undefined },
+        : {
+            ...record,
+            verdict: { outcome: 'unknown', reason: UNCHECKED, since: now },
+            round: rest.rounds + 1,
+            report: undefined,
+          },
   );
   return { state: step.state, decisions: [decision, ...step.decisions] };
 }

@@ -68,7 +68,7 @@ export function registerServices(
     const change = stateChange(known, record, server);
     if (change !== undefined) decisions.push(change);
   }
-  const rest = partings === state.partings ? state : { ...state, partings };
+  const rest = { ...state, partings, rounds: state.rounds + 1 };
   return { state: taken.size === 0 ? rest : putServices(rest, server, [...taken.values()]), decisions };
 }
 
@@ -87,12 +87,14 @@ function takenUp(
     before !== undefined &&
     before.intent !== 'withdraw' &&
     sameCheck({ address: before.address, service: before.spec }, { address, service: spec });
+  const verdict = known?.verdict ?? (goesOn ? before.verdict : undefined);
   const draft = recordOf({
     key: before?.key ?? serviceKey(server.id, spec.id),
     server: server.id,
     spec: known?.spec ?? compact(spec, state.vips.get(spec.vip)?.values() ?? []),
     address,
-    verdict: known?.verdict ?? (goesOn ? before.verdict : firstVerdict(spec, now)),
+    verdict: verdict ?? firstVerdict(spec, now),
+    round: verdict === undefined ? state.rounds + 1 : before!.round,
     report: known?.report,
     intent: 'serve',
     flap: before?.flap ?? CALM,

@@ -47,6 +47,8 @@ export interface ServiceRecord {
   /** The server's unique address of the VIP's family, the first that it gave. */
   readonly address: Address;
   readonly verdict: Verdict;
+  /** Which of the manager's rounds of checks its own is of: what was found in an earlier one is no verdict any more. */
+  readonly round: number;
   readonly report:
     | (Report & {
         readonly at: Millis;
@@ -126,6 +128,8 @@ export interface State {
   readonly elsewhere: Elsewhere;
   /** Of servers that left a VIP a short while ago. Who is not in it is dead or was withdrawn, and so are its flows. */
   readonly partings: Table<BindingKey, Parting>;
+  /** Rounds of checks so far: one more whenever some of them begin anew. */
+  readonly rounds: number;
   /** The daemon is stopping: everything is to be withdrawn. */
   readonly stopping: boolean;
 }

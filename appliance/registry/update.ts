@@ -19,6 +19,7 @@ export const emptyState = (): State => ({
   damped: Table.empty(),
   elsewhere: nowhere(),
   partings: Table.empty(),
+  rounds: 0,
   stopping: false,
 });
 

@@ -118,6 +118,7 @@ export function readServers(document: unknown): ServerRecord[] {
         spec,
         address: parseAddress(service.address)!,
         verdict: { outcome: spec.check.kind === 'none' ? 'pass' : 'unknown', reason: UNCHECKED, since: 0 },
+        round: 0,
         report: undefined,
         intent: service.intent,
         flap: CALM,

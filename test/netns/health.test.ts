@@ -225,7 +225,7 @@ describe('the scheduler on the real network', () => {
     );
     await poll(() => victim.stdout().includes('ready'));
     const spec = service({ port: 8_000, interval: 5_000, timeout: 4_500, rise: 2, fall: 3 });
-    health.set(Table.from([['s/1' as ServiceKey, { address: SERVER[4], service: spec }]]));
+    health.set(Table.from([['s/1' as ServiceKey, { address: SERVER[4], service: spec, round: 1 }]]));
     await poll(() => verdicts.length === 1);
     expect(verdicts[0]).toMatchObject({ service: 's/1', outcome: 'pass' });
     await victim.stop('SIGKILL');

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { derive } from '../../appliance/desired/derive.ts';
-import type { Wanted } from '../../appliance/desired/wanted.ts';
+import type { CheckTarget, Wanted } from '../../appliance/desired/wanted.ts';
+import { sameCheck } from '../../appliance/registry/same-check.ts';
+import type { ServiceKey } from '../../appliance/registry/state.ts';
+import type { ServerId } from '../../sdk/wire/model.ts';
 import { Registry } from '../support/registry.ts';
 
 type Action = (registry: Registry) => void;
@@ -114,6 +117,35 @@ test('what may be late follows as if it never had been; farms and routes never a
         const whole = derive(registry.state, config).wanted;
         const { checks, directory, arp } = late ? before : whole;
         expect(plain(derived.wanted)).toEqual(plain({ ...whole, checks, directory, arp }));
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test('a verdict that is open again is looked for anew, however much happened between two hand-outs', () => {
+  const config = { metric: () => 20, announce: true };
+  fc.assert(
+    fc.property(fc.array(fc.tuple(actions, fc.boolean()), { minLength: 30, maxLength: 60 }), list => {
+      const registry = new Registry();
+      let derived = derive(registry.state, config);
+      /** Checks that have found something: they tell nothing more until it changes. */
+      const settled = new Map<ServiceKey, CheckTarget>();
+      for (const [action, handsOut] of list) {
+        action(registry);
+        for (const [key, target] of derived.wanted.checks.entries())
+          if (registry.verdicts.has(key)) settled.set(key, target);
+        registry.verdicts.clear();
+        if (!handsOut) continue;
+        derived = derive(registry.state, config, derived);
+        for (const [key, target] of derived.wanted.checks.entries()) {
+          const [server, id] = key.split('/');
+          const record = registry.state.servers.get(server as ServerId)?.services.get(Number(id));
+          const before = settled.get(key);
+          if (before === undefined || record?.verdict.outcome !== 'unknown') continue;
+          expect(before.round === target.round && sameCheck(before, target), key).toBe(false);
+          settled.delete(key);
+        }
       }
     }),
     { numRuns: 150 },

@@ -8,7 +8,7 @@ import type { Decision } from '../../appliance/registry/decision.ts';
 import type { Claims, Event } from '../../appliance/registry/events.ts';
 import { toInteger } from '../../appliance/registry/pool.ts';
 import { reduce } from '../../appliance/registry/reduce.ts';
-import { type SessionId, type State, serviceKey } from '../../appliance/registry/state.ts';
+import { type ServiceKey, type SessionId, type State, serviceKey } from '../../appliance/registry/state.ts';
 import { Table } from '../../appliance/registry/table.ts';
 import { emptyState } from '../../appliance/registry/update.ts';
 import { type Address, address } from '../../sdk/wire/address.ts';
@@ -76,6 +76,8 @@ export class Registry {
   derived: Derived;
   now = 0;
   readonly decisions: Decision[] = [];
+  /** Services of which a check has said something. */
+  readonly verdicts = new Set<ServiceKey>();
   readonly config: RegistryConfig;
   private transaction = 0;
 
@@ -143,9 +145,11 @@ export class Registry {
   }
 
   verdict(number: number, outcome: 'pass' | 'fail', id = 1): readonly Decision[] {
+    const key = serviceKey(serverId(number), id);
+    this.verdicts.add(key);
     return this.feed({
       type: 'verdict',
-      service: serviceKey(serverId(number), id),
+      service: key,
       outcome,
       reason: { code: outcome, sentence: `check ${outcome}` },
     });

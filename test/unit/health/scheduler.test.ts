@@ -67,6 +67,7 @@ function setup(find: (call: Call) => ProbeResult | 'hang' | Error, takes = 1, li
 const target = (check: Partial<Check> = {}, at = '10.0.0.2'): CheckTarget => ({
   address: address(at),
   service: service(check),
+  round: 1,
 });
 const one = (check?: Partial<Check>): Table<ServiceKey, CheckTarget> => Table.from([[KEY, target(check)]]);
 const many = (count: number, check?: Partial<Check>, perHost = 1): Table<ServiceKey, CheckTarget> =>
@@ -208,12 +209,22 @@ describe('checks that do not end', () => {
 });
 
 describe('a changed set', () => {
+  it('begins anew what is the same but of another round, and tells of it again', async () => {
+    const { clock, verdicts, health } = setup(() => PASS);
+    health.set(one());
+    await clock.advance(5_000);
+    expect(verdicts).toHaveLength(1);
+    health.set(Table.from([[KEY, { ...target(), round: 2 }]]));
+    await clock.advance(5_000);
+    expect(verdicts).toHaveLength(2);
+  });
+
   it('keeps history and time of a check that is the same, though the service differs elsewhere', async () => {
     const { clock, calls, verdicts, health } = setup(() => PASS);
     health.set(one());
     await clock.advance(5_000);
     const before = health.statusOf(KEY)!;
-    const same: CheckTarget = { address: address('10.0.0.2'), service: service({}, { weight: 7 }) };
+    const same: CheckTarget = { address: address('10.0.0.2'), service: service({}, { weight: 7 }), round: 1 };
     health.set(Table.from([[KEY, same]]));
     expect(health.statusOf(KEY)).toEqual(before);
     await clock.advance(before.due! - clock.now() - 1);
