@@ -2,7 +2,7 @@
 import { createCutter } from '../dataplane/cutter.ts';
 import { createFlows } from '../dataplane/kernel-flows.ts';
 import { PROBE_MARK } from '../dataplane/layout.ts';
-import { createNftables, type NftablesDriver } from '../dataplane/nftables.ts';
+import { createNftables, type NftablesDriver, type NftablesOptions } from '../dataplane/nftables.ts';
 import { Routes } from '../dataplane/routes.ts';
 import { openNft } from '../host/libnftables.ts';
 import { NETLINK_NETFILTER, openMarkedSender, openNetlink } from '../host/netlink.ts';
@@ -13,7 +13,7 @@ import { createSysctl } from '../host/sysctl.ts';
 /** Opens it in the network namespace of the caller. Throws when netlink or raw sockets are refused (CAP_NET_ADMIN, CAP_NET_RAW). */
 export function openNftables(
   host: { readonly clock: Clock; readonly exec: Exec; readonly log: Log },
-  options: { readonly anycastPort?: number } = {},
+  options: Pick<NftablesOptions, 'anycastPort' | 'farmsLater'> = {},
 ): NftablesDriver {
   const { clock, exec, log } = host;
   const { nft, reason } = openNft(exec);

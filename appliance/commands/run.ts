@@ -185,7 +185,10 @@ async function createHost(config: Config, secrets: Secrets, clock: Clock, log: L
     claim,
     hasIpvs: ipvs !== undefined,
     openDataplane: ({ driver, anycastPort }) => {
-      const nftables = openNftables({ clock, exec, log }, { anycastPort });
+      const nftables = openNftables(
+        { clock, exec, log },
+        { anycastPort, farmsLater: ipvs !== undefined && driver === 'ipvs' },
+      );
       if (ipvs === undefined) return nftables;
       const memory = fileMemory(files, join(config.state, 'ipvs-settings'));
       const options = { family: ipvs, memory, anycastPort };

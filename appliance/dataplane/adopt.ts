@@ -7,7 +7,7 @@ import { parseAddress } from '../../sdk/wire/address.ts';
 import { TRANSPORT } from '../../sdk/wire/model.ts';
 import type { FarmKey } from '../desired/wanted.ts';
 import { Table } from '../registry/table.ts';
-import { LAYOUT, TABLE } from './layout.ts';
+import { FARM_PART, LAYOUT, TABLE } from './layout.ts';
 import { farmOfMark, indexOfMark } from './mark.ts';
 import type { Nft } from './nft.ts';
 import { directUses, type Reached, type ReachedFarm } from './plan.ts';
@@ -20,7 +20,8 @@ export type Found =
   | { readonly what: 'foreign'; readonly reason: string; readonly before: Before }
   | {
       readonly what: 'ours';
-      readonly reached: Reached;
+      /** Undefined when the table has no part for farms. */
+      readonly reached: Reached | undefined;
       readonly vips: Table<Address, true>;
       readonly before: Before;
     };
@@ -42,8 +43,9 @@ export async function adopt(nft: Nft, port: number): Promise<Found> {
   const before = await readBefore(nft);
   if (!chains.includes(layout)) return { what: 'foreign', reason: `it holds no chain '${layout}'`, before };
   try {
-    const elements = await readElements(nft);
-    const reached = assemble(elements, new Set(chains));
+    const reached = chains.includes(FARM_PART)
+      ? assemble(await readElements(nft), new Set(chains))
+      : undefined;
     return { what: 'ours', reached, vips: await readVips(nft), before };
   } catch (error) {
     return { what: 'foreign', reason: (error as Error).message, before };

@@ -1,6 +1,7 @@
 /**
  * The table `inet bivouac` without any farm: hooks, shared chains, and the maps that farms are elements of. A change of a farm never
- * touches a rule here.
+ * touches a rule here. It has two parts: what VIPs want whoever balances them, and what farms want. Where IPVS has all farms the first is there
+ * alone: the hooks of the second would cost each packet of IPVS's a tenth of its way, and find nothing to do.
  *
  * A new flow in `nat` mode: nat_dispatch → f<id> (a slot) and back → slots (its member) → nat_take (DNAT; the mark goes into conntrack).
  * The kernel walks every chain that can be reached whenever a rule is added, so a farm's own is one rule and leads nowhere else.
@@ -36,19 +37,40 @@ export const SETTLED = 3_600_000;
 const FLOW4 = 'ipv4_addr . inet_service . ipv4_addr . inet_service';
 const flowOf = (l4: 'tcp' | 'udp'): string => `ip saddr . ${l4} sport . ip daddr . ${l4} dport`;
 
-/** The text that makes the table. `port` is that of anycast ARP over UDP. */
-export function renderLayout(port: number): string {
-  return `add table ${TABLE}
+/** The text that makes the whole table. `port` is that of anycast ARP over UDP. */
+export const renderLayout = (port: number): string => renderVipPart(port) + renderFarmPart(port);
+
+/** Anycast ARP for VIPs over UDP, probes that conntrack must not see (nor a masquerade of somebody else's), and the notes of what was set. */
+export const renderVipPart = (port: number): string => `add table ${TABLE}
 table ${TABLE} {
 	chain layout-${LAYOUT}-${port} {
 	}
 
+${families(family => `	set vips${family} { type ${addr(family)}; }`)}
+	set sysctls { type mark; }
+
+	chain nat_in {
+		type nat hook prerouting priority dstnat; policy accept;
+${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} redirect`)}
+	}
+	chain probes {
+		type filter hook output priority raw; policy accept;
+		meta mark ${PROBE_MARK} notrack
+	}
+}
+`;
+
+/** A chain that is there with the part for farms, and only then. */
+export const FARM_PART = 'nat_dispatch';
+
+/** All that farms want; goes behind the part for VIPs. */
+export function renderFarmPart(port: number): string {
+  return `table ${TABLE} {
 ${families(
   family => `	map farms${family} { type ${addr(family)} . inet_proto . inet_service : verdict; }
 	map ranges${family} { type ${addr(family)} . inet_proto . inet_service : verdict; flags interval; }
 	map servers${family} { type mark : ${addr(family)}; }
-	map mapped${family} { type mark : ${addr(family)} . inet_service; }
-	set vips${family} { type ${addr(family)}; }`,
+	map mapped${family} { type mark : ${addr(family)} . inet_service; }`,
 )}
 	map direct4 { type ipv4_addr . inet_proto . inet_service : verdict; }
 	map direct_ranges4 { type ipv4_addr . inet_proto . inet_service : verdict; flags interval; }
@@ -62,7 +84,6 @@ ${families(
 	map tags { type mark : mark; }
 	set live { type mark; }
 	set accepting { type mark; }
-	set sysctls { type mark; }
 	set loops { type iface_index . iface_index; flags dynamic; size 4096; }
 
 	chain refuse {
@@ -79,7 +100,7 @@ ${families(
 )}
 		drop
 	}
-	chain nat_dispatch {
+	chain ${FARM_PART} {
 ${families(
   family => `		${ip(family)} daddr @vips${family} udp dport ${port} return
 		${ip(family)} daddr . meta l4proto . th dport vmap @farms${family}
@@ -88,13 +109,11 @@ ${families(
 		meta mark set meta mark map @slots goto nat_take
 	}
 	chain nat_in {
-		type nat hook prerouting priority dstnat; policy accept;
-${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} redirect`)}
-		jump nat_dispatch
+		jump ${FARM_PART}
 	}
 	chain nat_local {
 		type nat hook output priority -100; policy accept;
-		jump nat_dispatch
+		jump ${FARM_PART}
 	}
 	chain nat_out {
 		type nat hook postrouting priority srcnat; policy accept;
@@ -167,7 +186,6 @@ ${families(family => `		${ip(family)} daddr @vips${family} udp dport ${port} red
 	}
 	chain raw_local {
 		type route hook output priority raw; policy accept;
-		meta mark ${PROBE_MARK} notrack accept
 		ip daddr @direct_vips4 jump direct
 		ip daddr @late_vips4 jump direct
 	}

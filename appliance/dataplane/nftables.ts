@@ -14,7 +14,7 @@ import { encode } from './batch.ts';
 import { countConnections } from './connections.ts';
 import type { Cutter, Flows } from './cut.ts';
 import { memberName } from './farm.ts';
-import { renderLayout, TABLE } from './layout.ts';
+import { renderFarmPart, renderVipPart, TABLE } from './layout.ts';
 import { farmOfMark, indexOfMark } from './mark.ts';
 import type { Nft, NftBatches } from './nft.ts';
 import { type Death, type FarmPlan, planFarms, planVips, type Reached, type Step } from './plan.ts';
@@ -36,6 +36,8 @@ export interface NftablesOptions {
   readonly log: Log;
   /** UDP port of anycast ARP. */
   readonly anycastPort?: number;
+  /** The part of the table that farms want waits for the first of them: where IPVS is to have all, there may never be one. */
+  readonly farmsLater?: boolean;
 }
 
 /**
@@ -88,6 +90,8 @@ class Nftables implements NftablesDriver {
   private readonly failed = new Set<FarmKey>();
   /** Commands that go ahead of the next transaction, in it: the table itself, so that it is never there without its farms. */
   private lead = '';
+  /** The table lacks its part for farms. */
+  private isBare = true;
   /** Steps of the VIPs that go with the next transaction. */
   private due: readonly Step[] = [];
   private before: Before = [];
@@ -105,6 +109,10 @@ class Nftables implements NftablesDriver {
   ): Promise<{ readonly reached: ReachedState['farms']; readonly problems: readonly string[] }> {
     const first = this.reached === undefined;
     if (first) await this.start();
+    if (this.isBare && (wanted.farms.size > 0 || !this.options.farmsLater)) {
+      this.lead += renderFarmPart(this.port);
+      this.isBare = false;
+    }
     this.due = [...this.due, ...planVips(this.vips, wanted.vips)];
     this.vips = wanted.vips;
     this.partings = wanted.partings;
@@ -154,20 +162,21 @@ class Nftables implements NftablesDriver {
     const found = await adopt(this.nft, this.port);
     const noted = found.what === 'nothing' ? [] : found.before;
     this.before = earliest(noted, this.before, before);
+    this.isBare = found.what !== 'ours' || found.reached === undefined;
     if (found.what === 'ours') {
-      this.reached = found.reached;
+      this.reached = found.reached ?? NOTHING;
       this.vips = found.vips;
       this.lead = notes(this.before.filter(entry => !noted.includes(entry)));
-      const servers = [...found.reached.directs.keys()].filter(use => use.startsWith('via '));
+      const servers = [...this.reached.directs.keys()].filter(use => use.startsWith('via '));
       await this.options.routes.start(servers.map(use => use.slice(4) as Address));
-      this.options.log('info', 'dataplane-adopted', { farms: found.reached.farms.size });
+      this.options.log('info', 'dataplane-adopted', { farms: this.reached.farms.size });
       return;
     }
     await this.options.routes.start([]);
     const old = found.what === 'foreign' ? `delete table ${TABLE}\n` : '';
     if (found.what === 'foreign')
       this.options.log('notice', 'dataplane-replaced', { table: TABLE, reason: found.reason });
-    this.lead = `${old}${renderLayout(this.port)}${notes(this.before)}`;
+    this.lead = `${old}${renderVipPart(this.port)}${notes(this.before)}`;
     this.reached = NOTHING;
   }
 

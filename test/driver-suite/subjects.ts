@@ -37,7 +37,8 @@ export const ipvs: Subject = {
   async open() {
     const family = await findIpvs();
     if (family === undefined) throw new Error('this kernel has no IPVS');
-    return createBeside(openNftables(host), openIpvs(host, { family, memory }), isForIpvs('ipvs'));
+    const beside = openNftables(host, { farmsLater: true });
+    return createBeside(beside, openIpvs(host, { family, memory }), isForIpvs('ipvs'));
   },
   remains: cell => nftables.remains(cell) + ipvsRemains(cell),
 };

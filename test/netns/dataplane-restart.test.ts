@@ -1,9 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LAYOUT } from '../../appliance/dataplane/layout.ts';
+import { openNftables } from '../../appliance/commands/dataplane.ts';
+import { LAYOUT, PROBE_MARK } from '../../appliance/dataplane/layout.ts';
+import { synTo } from '../../appliance/dataplane/syn.ts';
+import { createClock } from '../../appliance/host/clock.ts';
+import { createExec } from '../../appliance/host/exec.ts';
+import { openMarkedSender } from '../../appliance/host/netlink.ts';
+import { address, addressBytes } from '../../sdk/wire/address.ts';
 import { Cell, farm, inside, type Talk, VIP, VIP6, wanted } from '../support/dataplane.ts';
 import { poll } from '../support/netns.ts';
 
 const cell = new Cell();
+const quiet = { clock: createClock(), exec: createExec(), log: () => {} };
 const [A, B, D] = ['10.1.0.11', '10.1.0.12', '10.1.0.14'];
 const direct = farm([D], { mode: 'direct', ports: { first: 81, last: 81 }, affinity: 60 });
 const farms = [
@@ -21,6 +28,20 @@ const farms = [
 ];
 const ruleset = (): string =>
   cell.appliance.runSync('nft', ['-a', '-s', 'list', 'ruleset']).replace(/ expires \S+/g, '');
+
+/** Whether conntrack has seen a packet with this mark to a client of the VIP. */
+const probed = (mark: number): Promise<boolean> =>
+  inside(cell.appliance, async () => {
+    const sender = openMarkedSender(mark);
+    // One that is not there, and so ends no flow by its answer.
+    const client = address('10.9.0.99');
+    const clientPort = 4000 + (mark & 1);
+    const flow = { vip: VIP, vipPort: 80, client, clientPort, mark: 0, established: true } as const;
+    const packet = synTo({ ...flow, transport: 'tcp' });
+    await sender.send([{ packet, to: addressBytes(client) }]);
+    sender.close();
+    return cell.appliance.runSync('conntrack', ['-L', '-s', VIP]).includes(`dport=${clientPort}`);
+  });
 
 beforeAll(async () => {
   await Promise.all([cell.serve(11), cell.serve(12), cell.serve(14, 'direct')]);
@@ -72,6 +93,46 @@ test('a daemon that is killed and comes back adopts all, touches nothing, and no
   expect(ruleset()).toBe('');
   expect(cell.appliance.ip('rule')).not.toContain('9747');
   expect(cell.appliance.runSync('sysctl', ['-n', 'net.ipv4.conf.lan.send_redirects']).trim()).toBe('1');
+});
+
+test('a table without the part for farms is adopted as it is, and gets it with the first farm, or from a driver that is for farms', async () => {
+  const later = () => cell.act(async () => openNftables(quiet, { farmsLater: true }));
+  const chains = (): string => cell.appliance.runSync('nft', ['list', 'chains', 'inet']);
+  const first = await later();
+  await inside(cell.appliance, () => first.driver.apply(wanted([], [VIP, VIP6])));
+  const bare = ruleset();
+  expect(bare).toContain(VIP);
+  expect(chains()).not.toContain('nat_dispatch');
+  first.driver.detach();
+  expect(await probed(PROBE_MARK)).toBe(false);
+  expect(await probed(0)).toBe(true);
+
+  const second = await later();
+  await inside(cell.appliance, () => second.driver.apply(wanted([], [VIP, VIP6])));
+  expect(ruleset()).toBe(bare);
+  const { problems } = await inside(cell.appliance, () =>
+    second.driver.apply(wanted([farm([A]), direct], [VIP, VIP6])),
+  );
+  expect(problems).toEqual([]);
+  const talks = [await cell.open(), await cell.open(81)];
+  // Farms that were adopted are as good as any.
+  second.driver.detach();
+  const third = await later();
+  await inside(cell.appliance, () => third.driver.apply(wanted([farm([A]), direct], [VIP, VIP6])));
+  for (const talk of talks) expect(await talk.echo()).toBe(true);
+  await inside(cell.appliance, () => third.driver.release());
+  expect(ruleset()).toBe('');
+
+  const fourth = await later();
+  await inside(cell.appliance, () => fourth.driver.apply(wanted([], [VIP])));
+  fourth.driver.detach();
+  const plain = await cell.driver();
+  expect(await plain.apply()).toEqual([]);
+  expect(chains()).toContain('nat_dispatch');
+  expect(await plain.apply(farm([B]))).toEqual([]);
+  expect(await cell.spread(2)).toEqual({ [B]: 2 });
+  await inside(cell.appliance, () => plain.driver.release());
+  expect(ruleset()).toBe('');
 });
 
 test('a table of another layout is replaced at once, and its nat flows go on', async () => {

@@ -21,11 +21,12 @@ const wanted = (farms: readonly Farm[]): WantedDataplane => ({
 });
 
 /** A driver that has its table, and what it has said to the kernel since. `refused`: then all goes as text, and what holds this is refused. */
-async function rig(refused?: { readonly text: string }) {
+async function rig(refused?: { readonly text: string }, farmsLater = false) {
   const taken: string[] = [];
   const said: string[] = [];
   let set = false;
   const driver = createNftables({
+    farmsLater,
     nft: {
       async run(commands) {
         said.push(`nft ${commands.split('\n').length}`);
@@ -92,4 +93,25 @@ test('a farm that the kernel refuses takes no other with it, nor what was planne
   taken.length = 0;
   expect((await driver.apply(wanted(FARMS))).reached.size).toBe(FARMS.length);
   expect(taken.filter(text => text.includes(` ${bad.vip} `))).toHaveLength(1);
+});
+
+test('the part of the table that farms want comes at once, or with the first farm and in its transaction', async () => {
+  const farms = FARMS.slice(0, 2);
+  const part = 'chain direct_dispatch {';
+  expect((await rig()).taken.map(text => text.includes(part))).toEqual([true]);
+
+  const refused = { text: part };
+  const { driver, taken } = await rig(refused, true);
+  expect(taken.map(text => text.includes(part))).toEqual([false]);
+  expect((await driver.apply(wanted([]))).problems).toEqual([]);
+  // What was refused is tried again.
+  expect((await driver.apply(wanted(farms))).reached.size).toBe(0);
+  expect(taken).toHaveLength(1);
+  refused.text = 'nothing';
+  expect((await driver.apply(wanted(farms))).reached.size).toBe(2);
+  expect(taken).toHaveLength(2);
+  expect(taken[1]).toContain(part);
+  expect(taken[1]).toContain(` ${farms[0]!.vip} `);
+  await driver.apply(wanted([]));
+  expect(taken.slice(2).join()).not.toContain(part);
 });
