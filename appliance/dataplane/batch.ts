@@ -7,7 +7,7 @@ import { type Address, addressBytes } from '../../sdk/wire/address.ts';
 import { TRANSPORT, type Transport } from '../../sdk/wire/model.ts';
 import { NLM_F } from './attributes.ts';
 import { goTo, pickRule, strictRule, verdict } from './expressions.ts';
-import type { Body } from './farm.ts';
+import { type Body, eachElement } from './farm.ts';
 import { TABLE } from './layout.ts';
 import { MessageWriter } from './message-writer.ts';
 import type { Step } from './plan.ts';
@@ -46,16 +46,24 @@ export function encode(steps: readonly Step[]): Batch | undefined {
   const into = new Map<string, Element[]>();
   const unsure = new Map<string, Element[]>();
   for (const step of steps) {
-    if (step.do === 'delete') gather(out, step.element, '');
+    if (step.do === 'put-farm') {
+      const { id, body } = step.layout;
+      chain(writer, MSG.newChain, NLM_F.create, `f${id}`);
+      if (!rules(writer, `f${id}`, body)) return undefined;
+      eachElement(step.layout, (set, key, data) => put(into, set, key, data));
+    } else if (step.do === 'take-farm') {
+      const { id, body } = step.layout;
+      if (body.simple === undefined) return undefined;
+      eachElement(step.layout, (set, key) => put(out, set, key, ''));
+      dropped.push(id);
+    } else if (step.do === 'replace-chains') {
+      flush(writer, `f${step.id}`);
+      if (!rules(writer, `f${step.id}`, step.body)) return undefined;
+    } else if (step.do === 'delete') gather(out, step.element, '');
     else if (step.do === 'add') gather(into, step.element, step.data);
     else if (step.do === 'forget') gather(unsure, step.element, '');
     else if (step.do === 'drop-chains') dropped.push(step.id);
-    else if (step.do === 'make-chains' || step.do === 'replace-chains') {
-      const name = `f${step.id}`;
-      if (step.do === 'make-chains') chain(writer, MSG.newChain, NLM_F.create, name);
-      else flush(writer, name);
-      if (!rules(writer, name, step.body)) return undefined;
-    } else return undefined;
+    else return undefined;
   }
   elements(writer, MSG.delElement, 0, out);
   elements(writer, MSG.newElement, NLM_F.create, into);
@@ -104,19 +112,21 @@ function rule(writer: MessageWriter, name: string, expressions: (writer: Message
   writer.close(list);
 }
 
-/** Key and data in nft's own text: `10.50.0.1 . tcp . 80` and `jump f7`, `4097` and `10.1.0.1 . 8080`. */
+/** Key and data in nft's own text: `10.50.0.1 . tcp . 80` and `jump f7`, `4097` and `10.1.0.1 . 8080`; numbers are marks. */
 interface Element {
-  readonly key: string;
-  readonly data: string;
+  readonly key: string | number;
+  readonly data: string | number;
 }
 
 function gather(sets: Map<string, Element[]>, element: string, data: string): void {
   const space = element.indexOf(' ');
-  const set = element.slice(0, space);
-  const entry = { key: element.slice(space + 1), data };
+  put(sets, element.slice(0, space), element.slice(space + 1), data);
+}
+
+function put(sets: Map<string, Element[]>, set: string, key: Element['key'], data: Element['data']): void {
   const list = sets.get(set);
-  if (list) list.push(entry);
-  else sets.set(set, [entry]);
+  if (list) list.push({ key, data });
+  else sets.set(set, [{ key, data }]);
 }
 
 function elements(
@@ -140,13 +150,13 @@ function elements(
 function element(writer: MessageWriter, { key, data }: Element): void {
   const nested = writer.nest(NFTA_LIST_ELEM);
   // Only a range of ports has a dash, and nothing stands behind it.
-  const dash = key.indexOf('-');
-  if (dash < 0) value(writer, NFTA_ELEMENT.key, key);
+  const dash = typeof key === 'string' ? key.indexOf('-') : -1;
+  if (typeof key === 'number' || dash < 0) value(writer, NFTA_ELEMENT.key, key);
   else {
     value(writer, NFTA_ELEMENT.key, key.slice(0, dash));
     value(writer, NFTA_ELEMENT.keyEnd, key.slice(0, key.lastIndexOf(' ') + 1) + key.slice(dash + 1));
   }
-  if (data.startsWith('jump ') || data.startsWith('goto ')) {
+  if (typeof data === 'string' && (data.startsWith('jump ') || data.startsWith('goto '))) {
     const start = writer.nest(NFTA_ELEMENT.data);
     verdict(writer, data.startsWith('goto ') ? GOTO : JUMP, data.slice(5));
     writer.close(start);
@@ -154,10 +164,11 @@ function element(writer: MessageWriter, { key, data }: Element): void {
   writer.close(nested);
 }
 
-function value(writer: MessageWriter, type: number, text: string): void {
+function value(writer: MessageWriter, type: number, what: string | number): void {
   const nested = writer.nest(type);
   const start = writer.open(NFTA_DATA_VALUE);
-  fields(writer, text);
+  if (typeof what === 'number') writer.u32(swapped(what));
+  else fields(writer, what);
   writer.close(start);
   writer.close(nested);
 }

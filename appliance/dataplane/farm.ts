@@ -7,6 +7,7 @@
  *     servers4   member mark : address        where to (mapped4: address . port)
  *     live       member mark                  flows may go on
  */
+import type { Address } from '../../sdk/wire/address.ts';
 import { familyOf } from '../../sdk/wire/address.ts';
 import type { Farm, Member } from '../desired/wanted.ts';
 import { baseOf, hash32 } from './mark.ts';
@@ -52,10 +53,15 @@ export interface SimpleBody {
   readonly base: number;
 }
 
-/** A farm in parts, from which its elements are made, or what differs between two of them without making any. */
+/** Takes one element as `Elements` has it, but with marks and tags as numbers. */
+export type TakeElement = (set: FarmSet, key: string | number, data: string | number) => void;
+
+/** A farm in parts, from which its elements are told, or what differs between two of them without any being made. */
 export interface FarmLayout {
-  /** The elements of the farm itself. */
-  readonly own: Elements;
+  readonly id: number;
+  readonly vip: Address;
+  /** What leads to the farm's chain: the element of this set with this key. */
+  readonly entry: { readonly set: FarmSet; readonly key: string };
   /** Slot 0 has the mark `base`; whose mark each slot holds. */
   readonly base: number;
   readonly slots: readonly number[];
@@ -130,58 +136,69 @@ export function layFarm(
   const range = farm.ports.first !== farm.ports.last;
   const entry = direct ? (range ? 'direct_ranges' : 'direct') : range ? 'ranges' : 'farms';
   const ports = range ? `${farm.ports.first}-${farm.ports.last}` : `${farm.ports.first}`;
-  const own = new Map<string, string>();
-  put(own, `${entry}${family}` as FarmSet, `${farm.vip} . ${farm.transport} . ${ports}`, `jump f${id}`);
-  put(own, 'tags', base, String(body.tag));
-  if (direct) put(own, 'restore4', base, farm.vip);
-  if (farm.affinity > 0) put(own, 'touch', base, `jump t${id}`);
-  return { own, base, slots, members, body };
+  const key = `${farm.vip} . ${farm.transport} . ${ports}`;
+  const { vip } = farm;
+  return { id, vip, entry: { set: `${entry}${family}` as FarmSet, key }, base, slots, members, body };
 }
 
-/** All elements of a farm. */
-export function elementsOf({ own, base, slots, members }: FarmLayout): Elements {
-  const elements = new Map(own);
-  for (const [slot, mark] of slots.entries()) put(elements, 'slots', base + slot, String(mark));
-  for (const [mark, member] of members) putMember(elements, mark, member);
+/** Tells of all elements of a farm. */
+export function eachElement(layout: FarmLayout, take: TakeElement): void {
+  const { base, slots, members } = layout;
+  eachOwn(layout, take);
+  for (let slot = 0; slot < slots.length; slot++) take('slots', base + slot, slots[slot]!);
+  for (const [mark, member] of members) eachOfMember(mark, member, take);
+}
+
+/** Those of the farm itself. */
+function eachOwn({ id, vip, entry, base, body }: FarmLayout, take: TakeElement): void {
+  take(entry.set, entry.key, `jump f${id}`);
+  take('tags', base, body.tag);
+  if (body.mode === 'direct') take('restore4', base, vip);
+  if (body.affinity > 0) take('touch', base, `jump t${id}`);
+}
+
+function eachOfMember(mark: number, { set, data, accepting }: MemberLayout, take: TakeElement): void {
+  take(set, mark, data);
+  take('live', mark, '');
+  if (accepting) take('accepting', mark, '');
+}
+
+/** All elements of a farm, to be compared. */
+export function elementsOf(layout: FarmLayout): Elements {
+  const elements = new Map<string, string>();
+  eachElement(layout, into(elements));
   return elements;
 }
+
+const into =
+  (elements: Map<string, string>): TakeElement =>
+  (set, key, data) =>
+    void elements.set(`${set} ${key}`, `${data}`);
 
 /** The elements in which two layouts of one farm, by the same number, differ: those of `before` and those of `after`. */
 export function differing(
   before: FarmLayout,
   after: FarmLayout,
 ): { readonly before: Elements; readonly after: Elements } {
-  const old = new Map(before.own);
-  const now = new Map(after.own);
+  const [old, now] = [new Map<string, string>(), new Map<string, string>()];
+  const [putOld, putNow] = [into(old), into(now)];
+  eachOwn(before, putOld);
+  eachOwn(after, putNow);
   for (let slot = 0; slot < Math.max(before.slots.length, after.slots.length); slot++) {
     const [was, is] = [before.slots[slot], after.slots[slot]];
     if (was === is) continue;
-    if (was !== undefined) put(old, 'slots', before.base + slot, String(was));
-    if (is !== undefined) put(now, 'slots', after.base + slot, String(is));
+    if (was !== undefined) putOld('slots', before.base + slot, was);
+    if (is !== undefined) putNow('slots', after.base + slot, is);
   }
   for (const [mark, member] of before.members)
-    if (!sameMember(member, after.members.get(mark))) putMember(old, mark, member);
+    if (!sameMember(member, after.members.get(mark))) eachOfMember(mark, member, putOld);
   for (const [mark, member] of after.members)
-    if (!sameMember(member, before.members.get(mark))) putMember(now, mark, member);
+    if (!sameMember(member, before.members.get(mark))) eachOfMember(mark, member, putNow);
   return { before: old, after: now };
 }
 
 const sameMember = (one: MemberLayout, other: MemberLayout | undefined): boolean =>
   one.set === other?.set && one.data === other.data && one.accepting === other.accepting;
-
-function put(elements: Map<string, string>, set: FarmSet, key: string | number, data: string): void {
-  elements.set(`${set} ${key}`, data);
-}
-
-function putMember(
-  elements: Map<string, string>,
-  mark: number,
-  { set, data, accepting }: MemberLayout,
-): void {
-  put(elements, set, mark, data);
-  put(elements, 'live', mark, '');
-  if (accepting) put(elements, 'accepting', mark, '');
-}
 
 function layBody(farm: Farm, id: number, slots: number, members: number): Body {
   const family = familyOf(farm.vip);

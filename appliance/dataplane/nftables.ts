@@ -46,8 +46,8 @@ export interface NftablesOptions {
  */
 const BATCH = 400;
 
-/** Steps of a transaction that one send can carry within a socket's buffer. */
-const FAST = 50_000;
+/** Bytes of a transaction that one send can carry within a socket's buffer. */
+const FAST = 4 << 20;
 
 const NOTHING: Reached = { farms: Table.empty(), ids: Table.empty(), directs: Table.empty() };
 
@@ -290,9 +290,10 @@ class Nftables implements NftablesDriver {
   /** By netlink if it can be said there, else (or to hear why not) by nft. */
   private async commit(steps: readonly Step[]): Promise<{ readonly ok: boolean; readonly error: string }> {
     const { batches } = this.options;
-    if (batches !== undefined && this.lead === '' && steps.length <= FAST) {
+    if (batches !== undefined && this.lead === '') {
       const batch = encode(steps);
-      if (batch !== undefined && (await batches.commit(batch)) === '') return { ok: true, error: '' };
+      if (batch !== undefined && batch.bytes.length <= FAST && (await batches.commit(batch)) === '')
+        return { ok: true, error: '' };
     }
     const text = this.lead + render(steps);
     return text === '' ? { ok: true, error: '' } : this.nft.run(text);

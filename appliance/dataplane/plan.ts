@@ -41,10 +41,12 @@ export interface Reached {
 
 /** A step; steps are carried out in order, all in one transaction. `set` may also be vips4, vips6, direct_vips4. */
 export type Step =
+  /** A farm comes, or goes, with all that it has. */
+  | { readonly do: 'put-farm' | 'take-farm'; readonly layout: FarmLayout }
   | { readonly do: 'delete' | 'add'; readonly element: string; readonly data: string }
   /** Takes out an element that has a time to live, and may be gone by itself. */
   | { readonly do: 'forget'; readonly element: string }
-  | { readonly do: 'make-chains' | 'replace-chains'; readonly id: number; readonly body: Body }
+  | { readonly do: 'replace-chains'; readonly id: number; readonly body: Body }
   | { readonly do: 'make-affinity'; readonly id: number; readonly body: Body }
   | { readonly do: 'drop-chains'; readonly id: number; readonly affinity: boolean }
   | { readonly do: 'drop-affinity'; readonly id: number };
@@ -118,10 +120,8 @@ function planIn({ farms, ids, directs }: Drafts, { key, farm, parted = NONE_PART
   const members = wanted ? distinct(wanted) : [];
   const indices = chooseIndices(members, before?.indices ?? NOBODY);
   const next = wanted && layFarm(wanted, id, indices, members);
-  const old = before && foundOf(before, next);
-  const elements = old?.become ?? (next && elementsOf(next));
   const transport = key.split('|')[1] as Transport;
-  const mode = old?.mode ?? 'nat';
+  const mode = before ? modeOf(before) : 'nat';
   const deaths: Death[] = [];
   let roamed = false;
   for (const [name, index] of before?.indices ?? NOBODY) {
@@ -131,17 +131,12 @@ function planIn({ farms, ids, directs }: Drafts, { key, farm, parted = NONE_PART
   }
 
   const steps: Step[] = [];
-  if (next && next.body.tag !== old?.tag) {
-    const { body } = next;
-    if (body.affinity > 0 && !old?.affinity) steps.push({ do: 'make-affinity', id, body });
-    steps.push({ do: old ? 'replace-chains' : 'make-chains', id, body });
-  }
-  putDifference(steps, old?.elements ?? NONE, elements ?? NONE);
+  const from = before?.from;
+  if (from !== undefined) putChange(steps, id, from, next);
+  else if (next) steps.push({ do: 'put-farm', layout: next });
   const late = deaths.length > 0 ? 'add' : roamed ? 'forget' : undefined;
   const direct = mode === 'direct' || next?.body.mode === 'direct';
-  const routes = direct ? countDirect(directs, steps, old?.elements, elements, late) : NO_ROUTES;
-  if (old && !next) steps.push({ do: 'drop-chains', id, affinity: old.affinity });
-  if (old?.affinity && !next?.body.affinity) steps.push({ do: 'drop-affinity', id });
+  const routes = direct ? countDirect(directs, steps, usesOf(from), usesOf(next), late) : NO_ROUTES;
 
   if (next) farms.set(key, { id, indices, from: next });
   else farms.delete(key);
@@ -164,26 +159,37 @@ const NONE_PARTED: ReadonlySet<string> = new Set();
 const NO_ROUTES: FarmPlan['routes'] = { add: [], remove: [] };
 const NOBODY: ReadonlyMap<string, number> = new Map();
 
-/** What is in the kernel of a farm. */
-interface Found {
-  readonly elements: Elements;
-  readonly mode: Body['mode'];
-  readonly affinity: boolean;
-  readonly tag: number;
-  /** With it, `elements` are only those that are to differ, and this is what they become. */
-  readonly become?: Elements;
+/** What a farm was made as, or found as. */
+type From = ReachedFarm['from'];
+
+function modeOf({ from }: ReachedFarm): Body['mode'] {
+  if ('body' in from) return from.body.mode;
+  return isDirect(from.elements) ? 'direct' : 'nat';
 }
 
-/** A farm as it was reached. Next to what it is to be, mostly one member more or less, only what differs is told. */
-function foundOf({ from }: ReachedFarm, next: FarmLayout | undefined): Found {
-  if ('elements' in from) return { ...from, mode: isDirect(from.elements) ? 'direct' : 'nat' };
-  const { affinity, mode, tag } = from.body;
-  const about = { affinity: affinity > 0, tag, mode };
-  // What a direct farm uses is told from all of its elements.
-  if (next === undefined || mode === 'direct' || next.body.mode === 'direct')
-    return { ...about, elements: elementsOf(from) };
-  const { before, after } = differing(from, next);
-  return { ...about, elements: before, become: after };
+/** What a direct farm uses; nothing for one that is not direct. */
+function usesOf(from: From | undefined): ReadonlySet<string> {
+  return directUses(from && ('body' in from ? elementsOf(from) : from.elements));
+}
+
+/** The steps by which a farm that is there becomes another, or goes. */
+function putChange(steps: Step[], id: number, from: From, next: FarmLayout | undefined): void {
+  if ('body' in from && next === undefined) {
+    steps.push({ do: 'take-farm', layout: from });
+    return;
+  }
+  const { affinity, tag } = 'body' in from ? { affinity: from.body.affinity > 0, tag: from.body.tag } : from;
+  if (next && next.body.tag !== tag) {
+    const { body } = next;
+    if (body.affinity > 0 && !affinity) steps.push({ do: 'make-affinity', id, body });
+    steps.push({ do: 'replace-chains', id, body });
+  }
+  if ('body' in from && next) {
+    const { before, after } = differing(from, next);
+    putDifference(steps, before, after);
+  } else if ('elements' in from) putDifference(steps, from.elements, next ? elementsOf(next) : NONE);
+  if (!next) steps.push({ do: 'drop-chains', id, affinity });
+  if (affinity && !next?.body.affinity) steps.push({ do: 'drop-affinity', id });
 }
 
 /** Members keep the index that they have; a new one gets its own. */
@@ -211,17 +217,16 @@ function putDifference(steps: Step[], before: Elements, after: Elements): void {
 }
 
 /**
- * Counts the VIPs and servers with at least one direct farm, told from the elements of a farm before and after, and adds what follows to
- * the steps. `late`: a VIP that has none any more is to be met for a while, or not any longer though one of before was.
+ * Counts the VIPs and servers with at least one direct farm, told from what a farm used before and uses after (`directUses`), and adds what
+ * follows to the steps. `late`: a VIP that has none any more is to be met for a while, or not any longer though one of before was.
  */
 function countDirect(
   table: Drafts['directs'],
   steps: Step[],
-  before: Elements | undefined,
-  after: Elements | undefined,
+  gone: ReadonlySet<string>,
+  come: ReadonlySet<string>,
   late: 'add' | 'forget' | undefined,
 ): FarmPlan['routes'] {
-  const [gone, come] = [directUses(before), directUses(after)];
   const routes = { add: [] as Address[], remove: [] as Address[] };
   const turn = (use: string, there: boolean): void => {
     const [kind, address] = use.split(' ') as [string, Address];

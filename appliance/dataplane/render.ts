@@ -1,6 +1,6 @@
 /** Steps as text of the nft language, one transaction. Pure. */
 
-import type { Body } from './farm.ts';
+import { type Body, eachElement } from './farm.ts';
 import { AFFINE_CLIENTS, TABLE } from './layout.ts';
 import type { Step } from './plan.ts';
 
@@ -22,14 +22,23 @@ export function render(steps: readonly Step[]): string {
     if (step.do === 'delete') gather(out, step.element);
     else if (step.do === 'add') gather(into, step.element, step.data);
     else if (step.do === 'forget') gather(unsure, step.element);
-    else if (step.do === 'make-affinity') before.push(...makeAffinity(step.id, step.body));
-    else if (step.do === 'make-chains')
-      before.push(`add chain ${TABLE} f${step.id}`, ...rules(step.id, step.body));
+    else if (step.do === 'put-farm') {
+      const { id, body } = step.layout;
+      if (body.affinity > 0) before.push(...makeAffinity(id, body));
+      before.push(`add chain ${TABLE} f${id}`, ...rules(id, body));
+      eachElement(step.layout, (set, key, data) =>
+        put(into, set, data === '' ? `${key}` : `${key} : ${data}`),
+      );
+    } else if (step.do === 'take-farm') {
+      const { id, body } = step.layout;
+      eachElement(step.layout, (set, key) => put(out, set, `${key}`));
+      after.push(`delete chain ${TABLE} f${id}`);
+      if (body.affinity > 0) after.push(...dropAffinity(id));
+    } else if (step.do === 'make-affinity') before.push(...makeAffinity(step.id, step.body));
     else if (step.do === 'replace-chains')
       before.push(`flush chain ${TABLE} f${step.id}`, ...rules(step.id, step.body));
     else if (step.do === 'drop-chains') after.push(`delete chain ${TABLE} f${step.id}`);
-    else if (step.do === 'drop-affinity')
-      after.push(`delete chain ${TABLE} t${step.id}`, `delete map ${TABLE} a${step.id}`);
+    else if (step.do === 'drop-affinity') after.push(...dropAffinity(step.id));
   }
   const lines = [
     ...[...before, ...elements('delete', out), ...elements('add', into)],
@@ -47,6 +56,11 @@ function makeAffinity(id: number, { family }: Body): readonly string[] {
   ];
 }
 
+const dropAffinity = (id: number): readonly string[] => [
+  `delete chain ${TABLE} t${id}`,
+  `delete map ${TABLE} a${id}`,
+];
+
 function rules(id: number, body: Body): readonly string[] {
   const lines = body.rules.map(rule => `add rule ${TABLE} f${id} ${rule}`);
   if (body.affinity === 0) return lines;
@@ -58,8 +72,10 @@ function rules(id: number, body: Body): readonly string[] {
 
 function gather(sets: Map<string, string[]>, element: string, data = ''): void {
   const space = element.indexOf(' ');
-  const set = element.slice(0, space);
-  const text = element.slice(space + 1) + (data === '' ? '' : ` : ${data}`);
+  put(sets, element.slice(0, space), element.slice(space + 1) + (data === '' ? '' : ` : ${data}`));
+}
+
+function put(sets: Map<string, string[]>, set: string, text: string): void {
   const list = sets.get(set);
   if (list) list.push(text);
   else sets.set(set, [text]);

@@ -6,12 +6,16 @@
 const BITS = 5;
 const GROUPS = 1 << BITS;
 const SHARDS = GROUPS * GROUPS;
-type Shard<K extends string, V> = ReadonlyMap<K, V>;
+/**
+ * Keys and values in turn, in the order in which they came. Most shards have an entry or two, and few more than some dozens: to look
+ * through them takes no longer than a Map's own bookkeeping, and a copy is one short piece of memory.
+ */
+export type Shard<K extends string, V> = readonly (K | V)[];
 /** 32 groups of 32 shards: a change copies, and a comparison looks at, 64 references and not 1,024. */
 type Groups<K extends string, V> = readonly (readonly Shard<K, V>[])[];
 
 /** What every shard is in which there is nothing. */
-const NOTHING: ReadonlyMap<never, unknown> = new Map<never, never>();
+const NOTHING: Shard<never, never> = [];
 
 /** One key that differs between two tables; an absent side is undefined. */
 export interface Change<K extends string, V> {
@@ -34,46 +38,43 @@ export class Table<K extends string, V> {
     return EMPTY as unknown as Table<K, V>;
   }
 
+  /** The one that `empty` gives. */
+  static ofNothing(): Table<never, never> {
+    const group = new Array<Shard<never, never>>(GROUPS).fill(NOTHING);
+    return new Table(new Array<typeof group>(GROUPS).fill(group), 0);
+  }
+
   /** A table of these entries; a later one replaces an earlier one of the same key. */
   static from<K extends string, V>(entries: Iterable<readonly [K, V]>): Table<K, V> {
-    const shards = new Array<Map<K, V> | undefined>(SHARDS).fill(undefined);
-    for (const [key, value] of entries) {
-      const index = shardOf(key);
-      const shard = shards[index] ?? new Map<K, V>();
-      shards[index] = shard.set(key, value);
-    }
-    const all = shards.map(shard => shard ?? (NOTHING as Shard<K, V>));
-    const groups = Array.from({ length: GROUPS }, (_, at) => all.slice(at * GROUPS, (at + 1) * GROUPS));
-    return new Table(
-      groups,
-      all.reduce((sum, shard) => sum + shard.size, 0),
-    );
+    const draft = Table.empty<K, V>().draft();
+    for (const [key, value] of entries) draft.set(key, value);
+    return draft.done();
   }
 
   get(key: K): V | undefined {
-    return this.shard(shardOf(key)).get(key);
+    const shard = this.shard(shardOf(key));
+    const at = find(shard, key);
+    return at < 0 ? undefined : (shard[at + 1] as V);
   }
 
   has(key: K): boolean {
-    return this.shard(shardOf(key)).has(key);
+    return find(this.shard(shardOf(key)), key) >= 0;
   }
 
   /** This table with `key` bound to `value`; this very table if it is already (by ===). */
   with(key: K, value: V): Table<K, V> {
     const index = shardOf(key);
-    const old = this.shard(index);
-    const had = old.has(key);
-    if (had && old.get(key) === value) return this;
-    return this.replace(index, copyOf(old).set(key, value), had ? 0 : 1);
+    const shard = this.shard(index);
+    const at = find(shard, key);
+    if (at < 0) return this.replace(index, longer(shard, key, value), 1);
+    return shard[at + 1] === value ? this : this.replace(index, shard.with(at + 1, value), 0);
   }
 
   /** This table without `key`; this very table if it has none. */
   without(key: K): Table<K, V> {
     const index = shardOf(key);
-    if (!this.shard(index).has(key)) return this;
-    const shard = copyOf(this.shard(index));
-    shard.delete(key);
-    return this.replace(index, shard.size === 0 ? (NOTHING as Shard<K, V>) : shard, -1);
+    const at = find(this.shard(index), key);
+    return at < 0 ? this : this.replace(index, this.shard(index).toSpliced(at, 2), -1);
   }
 
   /** Begins changes of many keys at once. */
@@ -84,15 +85,17 @@ export class Table<K extends string, V> {
   }
 
   *keys(): IterableIterator<K> {
-    for (const group of this.groups) for (const shard of group) yield* shard.keys();
+    for (const group of this.groups)
+      for (const shard of group) for (let at = 0; at < shard.length; at += 2) yield shard[at] as K;
   }
 
   *values(): IterableIterator<V> {
-    for (const group of this.groups) for (const shard of group) yield* shard.values();
+    for (const group of this.groups)
+      for (const shard of group) for (let at = 0; at < shard.length; at += 2) yield shard[at + 1] as V;
   }
 
   *entries(): IterableIterator<[K, V]> {
-    for (const group of this.groups) for (const shard of group) yield* shard.entries();
+    for (const group of this.groups) for (const shard of group) yield* entriesOf(shard);
   }
 
   /** What differs (by ===) between `before` and this table. */
@@ -110,7 +113,7 @@ export class Table<K extends string, V> {
   }
 
   /** The shards, for a store that writes only those that changed (by ===). */
-  parts(): readonly ReadonlyMap<K, V>[] {
+  parts(): readonly Shard<K, V>[] {
     return this.groups.flat();
   }
 
@@ -132,15 +135,16 @@ interface Maker<K extends string, V> {
 }
 
 /**
- * A table that is being changed in many places: each shard is copied once, however many of its keys change. As long as nobody else
- * holds the draft this is as pure as `with` and `without`; the table that it came from stays as it was.
+ * A table that is being changed: each shard is copied once, however many of its keys change. As long as nobody else holds the draft
+ * this is as pure as `with` and `without`; the table that it came from stays as it was.
  */
 export class Draft<K extends string, V> {
   private readonly maker: Maker<K, V>;
   private groups: Groups<K, V>;
   private size: number;
-  /** The groups and shards that were made here, and so may be written to. */
-  private readonly own = new Set<object>();
+  /** A bit for each group, and for each shard of a group, that was made here and so may be written to. */
+  private ownGroups = 0;
+  private ownShards: number[] = [];
 
   constructor(groups: Groups<K, V>, size: number, maker: Maker<K, V>) {
     this.groups = groups;
@@ -149,23 +153,31 @@ export class Draft<K extends string, V> {
   }
 
   get(key: K): V | undefined {
-    return this.at(shardOf(key)).get(key);
+    const shard = this.at(shardOf(key));
+    const at = find(shard, key);
+    return at < 0 ? undefined : (shard[at + 1] as V);
   }
 
   set(key: K, value: V): void {
     const index = shardOf(key);
     const shard = this.at(index);
-    const before = shard.get(key);
-    if (before === value && (before !== undefined || shard.has(key))) return;
-    const writable = this.writable(index);
-    this.size -= writable.size;
-    this.size += writable.set(key, value).size;
+    const at = find(shard, key);
+    if (at < 0) {
+      if (this.owns(index)) (shard as (K | V)[]).push(key, value);
+      else this.put(index, longer(shard, key, value));
+      this.size++;
+    } else if (shard[at + 1] !== value) {
+      if (!this.owns(index)) this.put(index, shard.slice());
+      (this.at(index) as (K | V)[])[at + 1] = value;
+    }
   }
 
   delete(key: K): void {
     const index = shardOf(key);
-    if (!this.at(index).has(key)) return;
-    this.writable(index).delete(key);
+    const at = find(this.at(index), key);
+    if (at < 0) return;
+    if (!this.owns(index)) this.put(index, this.at(index).slice());
+    (this.at(index) as (K | V)[]).splice(at, 2);
     this.size--;
   }
 
@@ -178,48 +190,77 @@ export class Draft<K extends string, V> {
     return this.groups[index >> BITS]![index & (GROUPS - 1)]!;
   }
 
-  private writable(index: number): Map<K, V> {
-    const shard = this.at(index);
-    if (this.own.has(shard)) return shard as Map<K, V>;
-    const copy = copyOf(shard);
-    this.own.add(copy);
-    if (!this.own.has(this.groups)) {
-      this.groups = this.groups.slice();
-      this.own.add(this.groups);
-    }
+  private owns(index: number): boolean {
+    return ((this.ownShards[index >> BITS] ?? 0) & (1 << (index & (GROUPS - 1)))) !== 0;
+  }
+
+  /** Puts a shard of its own in. */
+  private put(index: number, shard: Shard<K, V>): void {
     const [at, within] = [index >> BITS, index & (GROUPS - 1)];
-    let group = this.groups[at]!;
-    if (!this.own.has(group)) {
-      group = group.slice();
-      this.own.add(group);
-      (this.groups as (typeof group)[])[at] = group;
+    if (this.ownGroups === 0) {
+      this.groups = this.groups.slice();
+      this.ownShards = new Array<number>(GROUPS).fill(0);
     }
-    (group as Shard<K, V>[])[within] = copy;
-    return copy;
+    const groups = this.groups as Shard<K, V>[][];
+    if ((this.ownGroups & (1 << at)) === 0) groups[at] = groups[at]!.slice();
+    groups[at]![within] = shard;
+    this.ownGroups |= 1 << at;
+    this.ownShards[at]! |= 1 << within;
   }
 }
 
+/** A copy with one entry more. As long as it is to be: what `push` makes has room for many. */
+function longer<K extends string, V>(shard: Shard<K, V>, key: K, value: V): Shard<K, V> {
+  const { length } = shard;
+  if (length === 0) return [key, value];
+  const copy = new Array<K | V>(length + 2);
+  for (let at = 0; at < length; at++) copy[at] = shard[at]!;
+  copy[length] = key;
+  copy[length + 1] = value;
+  return copy;
+}
+
+/** Where in the shard the key is, or -1. */
+function find<K extends string, V>(shard: Shard<K, V>, key: K): number {
+  for (let at = 0; at < shard.length; at += 2) if (shard[at] === key) return at;
+  return -1;
+}
+
+/** The entries of a shard. */
+export function* entriesOf<K extends string, V>(shard: Shard<K, V>): IterableIterator<[K, V]> {
+  for (let at = 0; at < shard.length; at += 2) yield [shard[at] as K, shard[at + 1] as V];
+}
+
+/** Most keys stand where they stood, or all of them as many places on: that is looked at first. */
 function putChanges<K extends string, V>(
   changes: Change<K, V>[],
   before: Shard<K, V>,
   after: Shard<K, V>,
 ): void {
-  for (const [key, value] of before) {
-    const now = after.get(key);
-    if (now !== value) changes.push({ key, before: value, after: now });
+  let next = 0;
+  let found = 0;
+  for (let at = 0; at < before.length; at += 2) {
+    const key = before[at] as K;
+    const now = after[next] === key ? next : find(after, key);
+    const value = before[at + 1] as V;
+    if (now < 0) changes.push({ key, before: value, after: undefined });
+    else {
+      found++;
+      next = now + 2;
+      if (after[now + 1] !== value) changes.push({ key, before: value, after: after[now + 1] as V });
+    }
   }
-  for (const [key, value] of after)
-    if (!before.has(key)) changes.push({ key, before: undefined, after: value });
+  if (found * 2 === after.length) return;
+  next = 0;
+  for (let at = 0; at < after.length; at += 2) {
+    const key = after[at] as K;
+    const then = before[next] === key ? next : find(before, key);
+    if (then < 0) changes.push({ key, before: undefined, after: after[at + 1] as V });
+    else next = then + 2;
+  }
 }
 
-/** A copy to be written to. Most shards have few entries, and `new Map(old)` makes an iterator and an array for each. */
-function copyOf<K, V>(shard: ReadonlyMap<K, V>): Map<K, V> {
-  const copy = new Map<K, V>();
-  for (const [key, value] of shard) copy.set(key, value);
-  return copy;
-}
-
-const EMPTY = Table.from<never, never>([]);
+const EMPTY = Table.ofNothing();
 
 /** FNV-1a over the key's UTF-16 units. */
 function shardOf(key: string): number {

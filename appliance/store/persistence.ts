@@ -6,7 +6,7 @@ import type { Clock, Log, Store, Timer } from '../host/ports.ts';
 import type { Kept } from '../registry/elsewhere.ts';
 import type { KeptVip } from '../registry/events.ts';
 import type { LeaseRecord, ServerRecord, State } from '../registry/state.ts';
-import type { Table } from '../registry/table.ts';
+import { entriesOf, type Shard, type Table } from '../registry/table.ts';
 import {
   keptDocument,
   leaseDocument,
@@ -76,7 +76,7 @@ export function createPersistence(store: Store, clock: Clock, log: Log, initial:
     const [before, after] = [looked.elsewhere.kept, latest.elsewhere.kept];
     for (const index of changedDocuments(before, after, keptAlike, waits('kept'))) {
       unwritten.set(name('kept', index), () =>
-        keptDocument(entriesOf(latest.elsewhere.kept, index).map(([vip, kept]) => ({ vip, ...kept }))),
+        keptDocument(documentEntries(latest.elsewhere.kept, index).map(([vip, kept]) => ({ vip, ...kept }))),
       );
     }
     looked = latest;
@@ -163,24 +163,25 @@ function changedDocuments<K extends string, V>(
   return changed;
 }
 
-function sameShard<K, V>(
-  before: ReadonlyMap<K, V>,
-  after: ReadonlyMap<K, V>,
+function sameShard<K extends string, V>(
+  before: Shard<K, V>,
+  after: Shard<K, V>,
   alike: (one: V, other: V) => boolean,
 ): boolean {
-  if (before.size !== after.size) return false;
-  for (const [key, value] of after) {
-    const old = before.get(key);
-    if (old === undefined || (old !== value && !alike(value, old))) return false;
+  if (before.length !== after.length) return false;
+  const old = new Map(entriesOf(before));
+  for (const [key, value] of entriesOf(after)) {
+    const was = old.get(key);
+    if (was === undefined || (was !== value && !alike(value, was))) return false;
   }
   return true;
 }
 
-function entriesOf<K extends string, V>(table: Table<K, V>, document: number): (readonly [K, V])[] {
+function documentEntries<K extends string, V>(table: Table<K, V>, document: number): (readonly [K, V])[] {
   const parts = table.parts();
   const size = parts.length / DOCUMENTS;
-  return parts.slice(document * size, (document + 1) * size).flatMap(shard => [...shard]);
+  return parts.slice(document * size, (document + 1) * size).flatMap(shard => [...entriesOf(shard)]);
 }
 
 const documentOf = <K extends string, V>(table: Table<K, V>, document: number): V[] =>
-  entriesOf(table, document).map(([, value]) => value);
+  documentEntries(table, document).map(([, value]) => value);

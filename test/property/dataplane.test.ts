@@ -1,11 +1,38 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { elementsOf, layFarm } from '../../appliance/dataplane/farm.ts';
+import { type Body, elementsOf, layFarm } from '../../appliance/dataplane/farm.ts';
 import { planFarm, type Reached, type Step } from '../../appliance/dataplane/plan.ts';
 import type { Farm } from '../../appliance/desired/wanted.ts';
 import { Table } from '../../appliance/registry/table.ts';
 import { address } from '../../sdk/wire/address.ts';
 import { farm, member } from '../unit/dataplane/farms.ts';
+
+/** A step that is about one thing. */
+type Part =
+  | Exclude<Step, { do: 'put-farm' | 'take-farm' }>
+  | { readonly do: 'make-chains'; readonly id: number; readonly body: Body };
+
+/** What a farm that comes or goes whole is made of. */
+function inParts(step: Step): readonly Part[] {
+  if (!('layout' in step)) return [step];
+  const { layout } = step;
+  const { id, body } = layout;
+  const affinity = body.affinity > 0;
+  const elements = [...elementsOf(layout)].map(([element, data]): Part => {
+    return { do: step.do === 'put-farm' ? 'add' : 'delete', element, data };
+  });
+  return step.do === 'put-farm'
+    ? [
+        ...(affinity ? [{ do: 'make-affinity', id, body } as const] : []),
+        { do: 'make-chains', id, body },
+        ...elements,
+      ]
+    : [
+        ...elements,
+        { do: 'drop-chains', id, affinity },
+        ...(affinity ? [{ do: 'drop-affinity', id } as const] : []),
+      ];
+}
 
 /** nf_tables as far as the driver uses it: it refuses what the kernel would refuse. */
 class Kernel {
@@ -13,8 +40,9 @@ class Kernel {
   readonly chains = new Map<string, number>();
   readonly maps = new Set<string>();
 
-  run(steps: readonly Step[]): void {
-    const phase = (...names: Step['do'][]): Step[] => steps.filter(step => names.includes(step.do));
+  run(whole: readonly Step[]): void {
+    const steps = whole.flatMap(inParts);
+    const phase = (...names: Part['do'][]): Part[] => steps.filter(step => names.includes(step.do));
     for (const step of phase('make-affinity', 'make-chains', 'replace-chains')) this.step(step);
     for (const step of phase('delete')) this.step(step);
     for (const step of phase('add')) this.step(step);
@@ -22,7 +50,7 @@ class Kernel {
     for (const step of phase('drop-chains', 'drop-affinity')) this.step(step);
   }
 
-  private step(step: Step): void {
+  private step(step: Part): void {
     switch (step.do) {
       case 'delete':
         if (!this.elements.delete(step.element)) throw new Error(`ENOENT ${step.element}`);
