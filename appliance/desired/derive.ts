@@ -4,6 +4,7 @@
  */
 import type { Address } from '../../sdk/wire/address.ts';
 import { isBalanced, vipOf } from '../registry/carried.ts';
+import { bindingKey } from '../registry/elsewhere.ts';
 import { farmScore } from '../registry/score.ts';
 import type { ServiceKey, ServiceRecord, State } from '../registry/state.ts';
 import { type Draft, Table } from '../registry/table.ts';
@@ -164,7 +165,12 @@ function deriveVip(drafts: Drafts, last: Derived, state: State, config: DesiredC
     sameServices(recordsBefore, records) &&
     (routed === last.state.reached.routes.has(vip) || services.every(isUp)) &&
     state.stopping === last.state.stopping;
-  const farms = routeOnly ? before : keepEqual(before, farmsOf(vip, services, routed));
+  const farms = routeOnly
+    ? before
+    : keepEqual(
+        before,
+        farmsOf(vip, services, routed, record => isParted(state, record)),
+      );
   const route = routeOf(state, config, vip, services, farms);
   put(drafts.routes, vip, route);
   if (routeOnly) return;
@@ -183,6 +189,9 @@ function deriveRest(drafts: Drafts, before: State, state: State, vip: Address): 
   putChecks(drafts.checks, state, recordsBefore, records);
   putDirectory(drafts, vip, state.stopping ? [] : directoryOf(records.values()));
 }
+
+const isParted = ({ partings }: State, { spec, server }: ServiceRecord): boolean =>
+  partings.size > 0 && partings.has(bindingKey(spec.vip, server));
 
 const isUp = ({ state }: ServiceRecord): boolean => state === 'up';
 

@@ -8,29 +8,35 @@ import type { ServiceRecord } from '../registry/state.ts';
 import { order } from './order.ts';
 import type { Farm, FarmKey, Member } from './wanted.ts';
 
-/** Whether a service is in its farm at all, and whether it takes new flows. */
+/**
+ * Whether a service is in its farm at all, and whether it takes new flows. `last`: none of the VIP is up, and its route is still out. The
+ * last go on until no route leads here any more: where nothing is behind a VIP, the kernel itself answers for it, and resets its flows.
+ */
 function membership(
   record: ServiceRecord,
-  routed: boolean,
-  alone: boolean,
+  last: boolean,
+  isParted: (record: ServiceRecord) => boolean,
 ): 'accepts' | 'drains' | undefined {
   if (record.state === 'up') return 'accepts';
-  if (record.state !== 'draining') return undefined;
-  // The last of a VIP goes on until no route leads here any more: never a hole before the route is gone.
-  return routed && alone ? 'accepts' : 'drains';
+  if (record.state === 'draining') return last ? 'accepts' : 'drains';
+  return last && isParted(record) ? 'accepts' : undefined;
 }
 
-/** The farms of a VIP by key. `routed`: whether its route is still out. */
+/**
+ * The farms of a VIP by key. `routed`: whether its route is still out. `isParted`: whether the flows of a service's server live on though
+ * it is not heard any more.
+ */
 export function farmsOf(
   vip: Address,
   services: readonly ServiceRecord[],
   routed: boolean,
+  isParted: (record: ServiceRecord) => boolean,
 ): Map<FarmKey, Farm> {
-  const alone = !isAnyUp(services);
+  const last = routed && !isAnyUp(services);
   const keys = new FarmKeys();
   const members = new Map<FarmKey, { first: ServiceRecord; ports: PortRange; members: Member[] }>();
   for (const record of services) {
-    const how = isBalanced(record) ? membership(record, routed, alone) : undefined;
+    const how = isBalanced(record) ? membership(record, last, isParted) : undefined;
     if (how === undefined) continue;
     const { spec } = record;
     const its = keys.of(spec) as readonly FarmKey[];

@@ -330,8 +330,13 @@ test('flows of a server that is silent and has its VIP alone may live on; of one
   ] as const) {
     const { registry } = serving();
     registry.feed({ type: 'session-ended', session: sessionOf(1), reason: { code, sentence: '' } });
-    expect([...registry.derived.wanted.dataplane.partings.values()].map(({ why }) => why)).toEqual(partings);
-    expect(registry.derived.wanted.routing.routes.size).toBe(0);
+    const { dataplane, routing } = registry.derived.wanted;
+    expect([...dataplane.partings.values()].map(({ why }) => why)).toEqual(partings);
+    expect(routing.routes.size).toBe(0);
+    // What still comes until the route is gone would be reset, were nothing behind the VIP.
+    expect(dataplane.farms.size).toBe(partings.length);
+    registry.reachRoutes();
+    expect(registry.derived.wanted.dataplane.farms.size).toBe(0);
   }
 });
 
