@@ -7,7 +7,7 @@ import type { Address } from '../wire/address.ts';
 import type { ManagerMessage, ServerMessage } from '../wire/messages.ts';
 import type { ManagerId, ServiceState } from '../wire/model.ts';
 import type { Connection, ConnectionHandlers } from './connection.ts';
-import type { ManagerAddress } from './events.ts';
+import type { ManagerAddress, StateEvent } from './events.ts';
 import { managerOf } from './identity.ts';
 import { Pulse } from './pulse.ts';
 import { type Reply, Requests, type Unnumbered } from './requests.ts';
@@ -30,6 +30,8 @@ export interface AttachmentOwner {
   onOpen(): void;
   /** Neither an answer nor about the connection itself. */
   onMessage(message: ManagerMessage): void;
+  /** The manager is silent (why), or is heard again after all (undefined). Without this, silence is the end. */
+  onDoubt?(reason: string | undefined): void;
   /** Once, and not after leave() or close(). */
   onEnd(reason: string): void;
 }
@@ -73,6 +75,12 @@ export class Attachment {
 
   get alive(): boolean {
     return !this.over;
+  }
+
+  /** Who the manager is, so far as that is known. */
+  get manager(): NonNullable<StateEvent['manager']> {
+    const { to, id, name } = this;
+    return { ...to, ...(id && { id }), name };
   }
 
   /** This end's address; undefined: not known. */
@@ -173,8 +181,14 @@ export class Attachment {
     this.pulse = new Pulse(
       clock,
       interval,
-      () => this.connection.send({ type: 'heartbeat', sequence: this.beats++ >>> 0 }),
-      reason => this.end(reason),
+      {
+        beat: () => this.connection.send({ type: 'heartbeat', sequence: this.beats++ >>> 0 }),
+        doubt: reason => {
+          if (this.owner.onDoubt !== undefined) this.owner.onDoubt(reason);
+          else if (reason !== undefined) this.end(reason);
+        },
+        lost: reason => this.end(reason),
+      },
       asleep,
     );
   }

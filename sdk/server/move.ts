@@ -95,3 +95,18 @@ export class Move {
     else this.ports.onFruitless(`${this.to.to.address} brought nothing up within ${LONGEST / 1000} s`);
   }
 }
+
+/** Of the managers so far leaves all but the first that lives, and gives that one: it is left once the next serves. */
+export function leaveForNext(
+  former: readonly (Attachment | undefined)[],
+  next: Attachment,
+): Attachment | undefined {
+  const live = former.filter(one => one?.alive);
+  const [best] = live;
+  for (const one of live) {
+    // The same manager has put the new connection in the place of its old one.
+    if (one?.id === next.id) one?.close(false);
+    else if (one !== best) one?.leave();
+  }
+  return best?.alive ? best : undefined;
+}

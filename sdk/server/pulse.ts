@@ -1,11 +1,14 @@
 /**
  * Heartbeats of one connection (docs/protocol.md, Heartbeats): one is sent when nothing else was for an interval; three intervals
- * in which nothing came end the connection.
+ * in which nothing came make one doubt the manager, ten end the connection.
  */
 import type { Clock, Timer } from '../transport/environment.ts';
 
-/** Silent intervals after which the manager counts as lost. */
+/** Silent intervals after which another manager is looked for. */
 const SILENT_INTERVALS = 3;
+
+/** And after which this one counts as lost, should it only have stood still. */
+const LOST_INTERVALS = 10;
 
 /** ms: sums of fractional times come out a little off, and a timer must not be set again for nothing. */
 const GRAIN = 0.5;
@@ -16,31 +19,31 @@ const LEAST_SLEEP = 500;
 /** ms between the suspicion and the verdict: what had come meanwhile, and only waited to be read, is read by then. */
 const LAST_LOOK = 5;
 
+export interface PulseOwner {
+  beat(): void;
+  /** The manager is silent (why), or is heard again after all (undefined). */
+  doubt(reason: string | undefined): void;
+  lost(reason: string): void;
+}
+
 export class Pulse {
   private readonly clock: Clock;
   private interval: number;
-  private readonly beat: () => void;
-  private readonly lost: (reason: string) => void;
+  private readonly owner: PulseOwner;
   private readonly asleep: () => number;
   private slept: number;
   private lastSent: number;
   private lastHeard: number;
   private suspected = false;
+  private doubted = false;
   private sending: Timer | undefined;
   private hearing: Timer | undefined;
 
   /** `interval` in ms. `asleep`: for how long this host has been suspended since it booted, ms. */
-  constructor(
-    clock: Clock,
-    interval: number,
-    beat: () => void,
-    lost: (reason: string) => void,
-    asleep: () => number = () => 0,
-  ) {
+  constructor(clock: Clock, interval: number, owner: PulseOwner, asleep: () => number = () => 0) {
     this.clock = clock;
     this.interval = interval;
-    this.beat = beat;
-    this.lost = lost;
+    this.owner = owner;
     this.asleep = asleep;
     this.slept = asleep();
     this.lastSent = clock.now();
@@ -66,6 +69,11 @@ export class Pulse {
   heard(): void {
     this.lastHeard = this.clock.now();
     this.suspected = false;
+    if (!this.doubted) return;
+    this.doubted = false;
+    this.hearing?.cancel();
+    this.armHearing(this.lastHeard + this.interval * SILENT_INTERVALS);
+    this.owner.doubt(undefined);
   }
 
   stop(): void {
@@ -79,11 +87,11 @@ export class Pulse {
       // The clock of timers stands still meanwhile, the manager's does not: it has given this server up.
       const slept = this.asleep() - this.slept;
       if (slept > Math.max(LEAST_SLEEP, this.interval * SILENT_INTERVALS)) {
-        this.lost(`this host was suspended for ${Math.round(slept / 1000)} s`);
+        this.owner.lost(`this host was suspended for ${Math.round(slept / 1000)} s`);
         return;
       }
       if (this.clock.now() - this.lastSent >= this.interval - GRAIN) {
-        this.beat();
+        this.owner.beat();
         this.sent();
       }
       this.armSending();
@@ -94,14 +102,21 @@ export class Pulse {
     this.hearing = this.clock.after('silence', due - this.clock.now(), () => {
       const now = this.clock.now();
       const silent = now - this.lastHeard;
-      const limit = this.interval * SILENT_INTERVALS;
+      const limit = this.interval * (this.doubted ? LOST_INTERVALS : SILENT_INTERVALS);
       if (silent < limit - GRAIN) this.armHearing(this.lastHeard + limit);
       // This process itself stood still: what the manager sent meanwhile is still to be read.
       else if (now - due > this.interval) this.armHearing(now + this.interval);
       else if (!this.suspected) {
         this.suspected = true;
         this.armHearing(now + LAST_LOOK);
-      } else this.lost(`nothing heard for ${Math.round(silent)} ms (${SILENT_INTERVALS} heartbeats)`);
+      } else {
+        const reason = `nothing heard for ${Math.round(silent)} ms (${Math.round(limit / this.interval)} heartbeats)`;
+        if (this.doubted) return this.owner.lost(reason);
+        this.doubted = true;
+        this.suspected = false;
+        this.armHearing(this.lastHeard + this.interval * LOST_INTERVALS);
+        this.owner.doubt(reason);
+      }
     });
   }
 }

@@ -13,7 +13,7 @@ import { type Home, isHome } from './epoch.ts';
 import { type ManagerAddress, type SessionState, type StateEvent, sameManager } from './events.ts';
 import { Holding } from './holding.ts';
 import type { Memory } from './memory.ts';
-import { Move } from './move.ts';
+import { leaveForNext, Move } from './move.ts';
 import { Quest } from './quest.ts';
 import type { SessionOptions, SessionPorts } from './session-ports.ts';
 
@@ -39,6 +39,8 @@ export class Session {
   private rising: Attachment | undefined;
   /** Where this server is registered. */
   private current: Attachment | undefined;
+  /** It is silent, and for that another manager is looked for. */
+  private doubted = false;
   /** Under way while a former manager still serves. */
   private move: Move | undefined;
   /** Since when there is cause to be elsewhere. */
@@ -132,8 +134,7 @@ export class Session {
       if (this.state === 'stopping') return;
       this.enter('stopping', 'asked to stop');
       this.abandon();
-      this.move?.end()?.quit();
-      this.move = undefined;
+      this.endMove()?.quit();
       this.releaseHoldings();
       const finish = (): void => {
         this.enter('stopped', 'stopped');
@@ -220,33 +221,41 @@ export class Session {
     this.quest = undefined;
     const before = this.served;
     this.served = { address: to.address, port: to.port, id };
-    this.current = attachment;
-    attachment.owner = {
-      onOpen() {},
-      onMessage: message => this.hear(attachment, message),
-      onEnd: reason => this.lose(attachment, reason),
-    };
-    const serving = this.leave(former, attachment);
+    this.own(attachment);
+    const serving = leaveForNext([this.endMove(), former], attachment);
     if (serving !== undefined) this.beginMove(serving, attachment);
-    this.enter('registered', `with ${name || to.address}`, { ...to, ...(id && { id }), name });
+    this.enter('registered', `with ${name || to.address}`, attachment.manager);
     if (serving === undefined && before !== undefined && !isHome(before, this.served))
       this.moved(before, to, false);
     for (const holding of this.holdings) holding.claim(attachment.requests);
     this.move?.judge();
   }
 
-  /** Of the managers so far, leaves those that serve less, and gives the one that is left once the new one serves. */
-  private leave(former: Attachment | undefined, next: Attachment): Attachment | undefined {
-    const serving = this.move?.end();
-    this.move = undefined;
-    const live = [serving, former].filter(one => one?.alive);
-    const [best] = live;
-    for (const one of live) {
-      // The same manager has put the new connection in the place of its old one.
-      if (one?.id === next.id) one?.close(false);
-      else if (one !== best) one?.leave();
+  /** This server is registered there now. */
+  private own(attachment: Attachment): void {
+    this.current = attachment;
+    this.doubted = false;
+    attachment.owner = {
+      onOpen() {},
+      onMessage: message => this.hear(attachment, message),
+      onDoubt: reason => this.doubt(attachment, reason),
+      onEnd: reason => this.lose(attachment, reason),
+    };
+  }
+
+  /**
+   * A manager that is silent may be gone, or only stand still. One is looked for as if it were gone, but to close its connection would be
+   * to tell it that this server is.
+   */
+  private doubt({ to }: Attachment, reason: string | undefined): void {
+    if (reason === undefined) {
+      if (this.doubted && this.rising === undefined) this.abandon();
+      this.doubted = false;
+    } else if (this.quest === undefined && !this.isEnding()) {
+      this.doubted = true;
+      this.restless = this.ports.clock.now();
+      this.search([to]);
     }
-    return best?.alive ? best : undefined;
   }
 
   private beginMove(from: Attachment, to: Attachment): void {
@@ -278,21 +287,18 @@ export class Session {
     from.owner = { onOpen() {}, onMessage() {}, onEnd: () => move.broken() };
   }
 
+  /** Gives the former manager of the move that was under way. */
+  private endMove(): Attachment | undefined {
+    const { move } = this;
+    this.move = undefined;
+    return move?.end();
+  }
+
   /** The new manager serves nothing of what the former still does. */
   private goBack(to: Attachment, reason: string): void {
     this.move = undefined;
-    this.current = to;
-    to.owner = {
-      onOpen() {},
-      onMessage: message => this.hear(to, message),
-      onEnd: why => this.lose(to, why),
-    };
-    const { id, name } = to;
-    this.enter('registered', `still with ${name || to.to.address}: ${reason}`, {
-      ...to.to,
-      ...(id && { id }),
-      name,
-    });
+    this.own(to);
+    this.enter('registered', `still with ${to.name || to.to.address}: ${reason}`, to.manager);
     for (const holding of this.holdings) holding.claim(to.requests);
   }
 
@@ -341,15 +347,15 @@ export class Session {
     const { since = 0 } = attachment;
     const now = this.ports.clock.now();
     this.current = undefined;
+    this.doubted = false;
     this.releaseHoldings();
     this.settleWaiting();
-    const former = this.move?.end();
+    const former = this.endMove();
     if (former?.alive) {
       this.goBack(former, reason);
       this.wait(reason);
       return;
     }
-    this.move = undefined;
     // A manager that takes a registration and drops it at once is not come back to at once, over and over.
     if (now - since >= STEADY) this.attempt = 0;
     // Another place is being looked for already: then there is nothing to wait for.
@@ -362,9 +368,11 @@ export class Session {
   }
 
   private wait(reason: string): void {
+    this.timer?.cancel();
     const pause = backoff(this.attempt++, this.ports.random.uniform());
     // With a registration that lives there is no haste.
-    const retryIn = this.current === undefined ? pause : Math.min(LONGEST_PATIENCE, pause * PATIENCE);
+    const retryIn =
+      this.current === undefined || this.doubted ? pause : Math.min(LONGEST_PATIENCE, pause * PATIENCE);
     this.progress('waiting', reason);
     if (this.current === undefined) this.ports.emit({ type: 'lost', reason, retryIn });
     this.timer = this.ports.clock.after('reconnect', retryIn, () => this.search());

@@ -3,32 +3,11 @@ import { type RegisterOptions, Registration, register } from '../../../sdk/serve
 import { address } from '../../../sdk/wire/address.ts';
 import type { ServerMessage } from '../../../sdk/wire/messages.ts';
 import type { Lease, ServerId } from '../../../sdk/wire/model.ts';
+import { scene, web } from './scene.ts';
 import { leaseOf, MANAGER_ID, ScriptedManager, VIP, World } from './world.ts';
 
-const web = { name: 'www.example.org', protocol: 'http', ports: 80 };
 const tls = { name: 'www.example.org', protocol: 'https', ports: 443 };
 const mcu = { name: 'mcu.example.org', protocol: 'h323', ports: 1720, vip: '10.99.0.7' };
-
-async function scene(options: Partial<RegisterOptions> = {}) {
-  const world = new World();
-  const manager = new ScriptedManager(world.manager);
-  await manager.listen();
-  const log: string[] = [];
-  const registration = new Registration({
-    environment: world.environment(),
-    name: 'one',
-    services: [web],
-    manager: '10.0.0.1',
-    server: 'cd'.repeat(32) as ServerId,
-    ...options,
-  });
-  registration.on('state', ({ state }) => log.push(state));
-  registration.on('lease', ({ change, lease }) => log.push(`lease ${change} ${lease.vip}`));
-  registration.on('service', ({ id, state }) => log.push(`service ${id} ${state}`));
-  registration.on('refused', ({ what, code }) => log.push(`refused ${what} ${code}`));
-  const up = () => world.clock.runUntil(() => log.includes('service 1 up'));
-  return { world, manager, registration, log, up };
-}
 
 const refusing =
   (
@@ -75,55 +54,6 @@ describe('a registration', () => {
     const first = manager.heard.findIndex(message => message.type === 'register-service');
     expect(manager.times[first]! - manager.times[first - 1]!).toBeGreaterThanOrEqual(5);
     expect(log.slice(0, 4)).toEqual(['searching', 'connecting', 'registering', 'registered']);
-  });
-
-  it('sends a heartbeat only when it has sent nothing else for an interval', async () => {
-    const { world, manager, registration, up } = await scene();
-    registration.start();
-    await up();
-    await world.clock.advance(1000);
-    const quiet = manager.of('heartbeat').length;
-    expect(quiet).toBeGreaterThanOrEqual(9);
-    expect(quiet).toBeLessThanOrEqual(10);
-    for (let count = 0; count < 20; count++) {
-      registration.report({ service: 1, state: 'up', connections: count, load: 1 });
-      await world.clock.advance(50);
-    }
-    expect(manager.of('heartbeat').length - quiet).toBeLessThanOrEqual(1);
-    expect(manager.of('report').length).toBe(20);
-  });
-
-  it('goes by the interval that the manager gives anew, says so, and counts silence by it', async () => {
-    const { world, manager, registration, log, up } = await scene();
-    registration.start();
-    await up();
-    manager.say({ type: 'pace', heartbeat: 400 });
-    manager.heartbeat = 400;
-    await world.clock.advance(1);
-    expect(manager.of('pace')).toEqual([{ type: 'pace', heartbeat: 400 }]);
-    const before = manager.of('heartbeat').length;
-    await world.clock.advance(4000);
-    expect(manager.of('heartbeat').length - before).toBeGreaterThanOrEqual(9);
-    expect(manager.of('heartbeat').length - before).toBeLessThanOrEqual(10);
-    manager.fallSilent();
-    await world.clock.advance(800);
-    expect(log).not.toContain('waiting');
-    await world.clock.advance(800);
-    expect(log).toContain('waiting');
-  });
-
-  it('counts the manager as lost after three silent intervals, and comes back', async () => {
-    const { world, manager, registration, log, up } = await scene();
-    registration.start();
-    await up();
-    const since = world.clock.now();
-    manager.fallSilent();
-    await world.clock.runUntil(() => log.includes('waiting'));
-    expect(world.clock.now() - since).toBeGreaterThan(200);
-    expect(world.clock.now() - since).toBeLessThanOrEqual(400);
-    manager.fallSilent(false);
-    await world.clock.runUntil(() => manager.connections === 2 && registration.state === 'registered');
-    expect(manager.of('register')[1]!.epoch).toBe(1);
   });
 
   it('renews at half of the lease', async () => {
