@@ -12,7 +12,7 @@ export interface Change {
   readonly there: boolean;
 }
 
-/** Of one VIP, from its first owner on. Times in ms. */
+/** Of one VIP. Times in ms. */
 export interface Ownership {
   readonly vip: string;
   /** At the end. */
@@ -35,16 +35,23 @@ export function changesOf(
   });
 }
 
-/** From changes of any number of appliances, in any order, until `end`. */
-export function ownershipOf(changes: readonly Change[], end: number): Ownership[] {
+/**
+ * From changes of any number of appliances, in any order: of each VIP from its first owner on. Of its times what is between `from` and
+ * `end` counts.
+ */
+export function ownershipOf(
+  changes: readonly Change[],
+  end: number,
+  from = Number.NEGATIVE_INFINITY,
+): Ownership[] {
   const byVip = new Map<string, Change[]>();
   for (const change of [...changes].sort((one, other) => one.at - other.at))
     byVip.set(change.vip, [...(byVip.get(change.vip) ?? []), change]);
-  return [...byVip].map(([vip, own]) => follow(vip, own, end));
+  return [...byVip].map(([vip, own]) => follow(vip, own, end, from));
 }
 
 /** `changes` are of one VIP, in order, at least one. */
-function follow(vip: string, changes: readonly Change[], end: number): Ownership {
+function follow(vip: string, changes: readonly Change[], end: number, from: number): Ownership {
   const owners = new Set<string>();
   const longest = { none: 0, many: 0 };
   let lastCame = '';
@@ -53,7 +60,8 @@ function follow(vip: string, changes: readonly Change[], end: number): Ownership
   let since: number | undefined;
   const kind = (): 'none' | 'one' | 'many' => (['none', 'one'] as const)[owners.size] ?? 'many';
   const close = (was: ReturnType<typeof kind>, at: number): void => {
-    if (since !== undefined && was !== 'one') longest[was] = Math.max(longest[was], at - since);
+    if (since !== undefined && was !== 'one')
+      longest[was] = Math.max(longest[was], at - Math.max(since, from));
     since = at;
   };
   for (const { at, appliance, there } of changes) {

@@ -81,7 +81,8 @@ export class Storm {
 
   /** All of them roam at random for so long. */
   async rage(ms: number): Promise<StormResult> {
-    const end = wallClock() + ms;
+    const begin = wallClock();
+    const end = begin + ms;
     let roams = 0;
     await Promise.all(
       this.#members.map(async member => {
@@ -101,7 +102,7 @@ export class Storm {
       timeout: 30_000,
       interval: 100,
     });
-    const vips = ownershipOf(this.#changes(), wallClock());
+    const vips = ownershipOf(this.#changes(), wallClock(), begin);
     return { roams, vips, wrong: this.#wrong(vips), settledAfter: Math.max(0, this.#last() - over) };
   }
 

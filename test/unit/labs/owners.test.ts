@@ -65,6 +65,13 @@ describe('ownership', () => {
     expect(of(changes, 1000)).toMatchObject({ owners: ['b'], moves: 2, longestNone: 0, longestMany: 200 });
   });
 
+  test('what was before it is looked at does not count', () => {
+    const changes = [change(100, 'a', true), change(200, 'a', false), change(500, 'b', true)];
+    expect(ownershipOf(changes, 1000)[0]!.longestNone).toBe(300);
+    expect(ownershipOf(changes, 1000, 450)[0]!.longestNone).toBe(50);
+    expect(ownershipOf(changes, 1000, 600)[0]!.longestNone).toBe(0);
+  });
+
   test('each VIP by itself', () => {
     const two = ownershipOf([change(1, 'a', true), change(2, 'b', true, '10.255.1.8')], 10);
     expect(two.map(({ vip, owners }) => [vip, ...owners])).toEqual([
