@@ -238,7 +238,7 @@ export class Session {
     attachment.owner = {
       onOpen() {},
       onMessage: message => this.hear(attachment, message),
-      onDoubt: reason => this.doubt(attachment, reason),
+      onDoubt: reason => this.doubt(reason),
       onEnd: reason => this.lose(attachment, reason),
     };
   }
@@ -247,14 +247,14 @@ export class Session {
    * A manager that is silent may be gone, or only stand still. One is looked for as if it were gone, but to close its connection would be
    * to tell it that this server is.
    */
-  private doubt({ to }: Attachment, reason: string | undefined): void {
+  private doubt(reason: string | undefined): void {
     if (reason === undefined) {
       if (this.doubted && this.rising === undefined) this.abandon();
       this.doubted = false;
     } else if (this.quest === undefined && !this.isEnding()) {
       this.doubted = true;
       this.restless = this.ports.clock.now();
-      this.search([to]);
+      this.search();
     }
   }
 
