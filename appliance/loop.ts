@@ -81,6 +81,7 @@ export function createLoop(options: {
 
   const handle = (event: Event): void => {
     const step = take(state, rules.registry, event, clock.now());
+    const isOut = event.type === 'reached' && (event.routes?.size ?? 0) > state.reached.routes.size;
     const isNow = isUrgent(event, state);
     if (step.decisions.length >= MUCH || (isNow && event.type === 'reached')) atOnce = true;
     if (event.type === 'stop' || (isNow && event.type !== 'reached')) lossy = true;
@@ -93,7 +94,9 @@ export function createLoop(options: {
       turn?.cancel();
       turn = undefined;
     }
-    if (state !== derived.state) turn ??= clock.after('derive', 0, endTurn);
+    // On a crowd's routes being out hangs nothing but what is late: it follows when servers are told.
+    const isLate = isOut && !isNow && telling !== undefined;
+    if (state !== derived.state && !isLate) turn ??= clock.after('derive', 0, endTurn);
     for (const decision of step.decisions) onDecision(decision);
   };
 

@@ -217,17 +217,18 @@ function routeOf(
     accepting++;
     if (isCarried(state.reached.farms.get(key))) carried++;
   }
+  if (carried === 0 && up.every(isBalanced)) return undefined;
+  const now = state.reached.routes.get(vip);
   // Clients of a server that came from elsewhere have flows to all of its ports: those that are not carried yet would be reset here.
-  const arriving = !state.reached.routes.has(vip) && up.some(record => hasMoved(state, record));
-  if (arriving && (services.some(record => awaited(state, record)) || carried < accepting)) return undefined;
-  const ready = carried > 0 || up.some(record => !isBalanced(record));
+  const isWhole = carried === accepting && !services.some(isPending);
+  if (!isWhole && now === undefined && up.some(record => hasMoved(state, record))) {
+    if (carried < accepting || services.some(record => awaited(state, record))) return undefined;
+  }
   // Those that were up before a restart count, though nobody has checked them again: a metric that drops and rises moves clients.
-  return ready
-    ? config.metric(
-        farmScore(up, () => true),
-        state.reached.routes.get(vip),
-      )
-    : undefined;
+  return config.metric(
+    farmScore(up, () => true),
+    now,
+  );
 }
 
 /** Servers raise their epoch with each manager they go to. */
@@ -236,7 +237,9 @@ const hasMoved = (state: State, { server }: ServiceRecord): boolean =>
 
 /** Its first check here has not ended. */
 const awaited = (state: State, record: ServiceRecord): boolean =>
-  record.state === 'pending' && hasMoved(state, record);
+  isPending(record) && hasMoved(state, record);
+
+const isPending = ({ state }: ServiceRecord): boolean => state === 'pending';
 
 const isCarried = (members: number | undefined): boolean => members !== undefined && members > 0;
 

@@ -15,10 +15,10 @@ const SO_SNDBUFFORCE = 32;
 /** A batch goes in one send, however long. */
 const BATCH_BYTES = 8 << 20;
 /**
- * A batch of as many bytes passes on another thread: the kernel carries it out within the send, and that takes it milliseconds. The routes
- * of a few hundred VIPs do not: that they are out is known sooner than a thread is heard of, behind all that has come meanwhile.
+ * Unless it is said, a batch of as many bytes passes on another thread: the kernel carries it out within the send, and that takes it
+ * milliseconds.
  */
-const LONG_BATCH = { routes: 40_960, others: 2048 } as const;
+const LONG_BATCH = 2048;
 /**
  * And any of nf_tables that comes within so many ms of another, in a crowd: the kernel looks at all chains of the table, for each. One that
  * comes alone is carried out sooner than a thread is heard of.
@@ -39,9 +39,10 @@ export type OnMessage = (type: number, payload: Buffer) => void;
 export interface Netlink {
   /**
    * Sends a batch of messages (linux/netfilter/nfnetlink.h, NFNL_MSG_BATCH_BEGIN…END) and waits for the answer to the one with the
-   * sequence number `last`. Gives '' if all was committed, else the first error. Nothing is done when there is one.
+   * sequence number `last`. Gives '' if all was committed, else the first error. Nothing is done when there is one. `onThread`: whether
+   * it passes on another thread.
    */
-  batch(bytes: Uint8Array, last: number): Promise<string>;
+  batch(bytes: Uint8Array, last: number, onThread?: boolean): Promise<string>;
   /**
    * Sends a request (with its header; flags ACK or DUMP set) and reads until it is done. `onMessage` gets each answer. Between the
    * pieces of a long dump the event loop runs. Rejects with what the kernel said.
@@ -86,8 +87,6 @@ export function openNetlink(protocol: number, slow = false): Netlink {
   // One page per recv is what the kernel fills at the least; 64 KiB lets a dump come in few calls.
   const buffer = Buffer.alloc(65_536);
   let under: Promise<unknown> | undefined;
-  const isRoutes = protocol === NETLINK_ROUTE;
-  const longBatch = isRoutes ? LONG_BATCH.routes : LONG_BATCH.others;
   let open = true;
   let batchedAt = Number.NEGATIVE_INFINITY;
 
@@ -109,11 +108,11 @@ export function openNetlink(protocol: number, slow = false): Netlink {
       if (!open) throw new Error('the netlink socket was closed');
     }
   };
-  const commit = async (bytes: Uint8Array, last: number): Promise<string> => {
+  const commit = async (bytes: Uint8Array, last: number, onThread?: boolean): Promise<string> => {
     if (!open) return 'the netlink socket is closed';
-    const isCrowd = !isRoutes && performance.now() - batchedAt < CALM;
+    const isCrowd = performance.now() - batchedAt < CALM;
     batchedAt = performance.now();
-    if (bytes.length < longBatch && !isCrowd) {
+    if (!(onThread ?? (isCrowd || bytes.length >= LONG_BATCH))) {
       if (send(fd, bytes, bytes.length, 0) < 0) return failure('netlink send').message;
     } else if ((await elsewhere(send, fd, bytes, bytes.length, 0)) < 0) return 'netlink send failed';
     let problem = '';
@@ -164,7 +163,7 @@ export function openNetlink(protocol: number, slow = false): Netlink {
     return done;
   };
   return {
-    batch: (bytes, last) => inTurn(() => commit(bytes, last)),
+    batch: (bytes, last, onThread) => inTurn(() => commit(bytes, last, onThread)),
     request: (message, onMessage) => inTurn(() => exchange(message, onMessage)),
     each: messages =>
       inTurn(async () => {

@@ -7,8 +7,9 @@ const BITS = 5;
 const GROUPS = 1 << BITS;
 const SHARDS = GROUPS * GROUPS;
 /**
- * Keys and values in turn, in the order in which they came. Most shards have an entry or two, and few more than some dozens: to look
- * through them takes no longer than a Map's own bookkeeping, and a copy is one short piece of memory.
+ * Keys and values in turn, in the order of the keys, so that what holds the same is alike however it came about. Most shards have an
+ * entry or two, and few more than some dozens: to look through them takes no longer than a Map's own bookkeeping, and a copy is one
+ * short piece of memory.
  */
 export type Shard<K extends string, V> = readonly (K | V)[];
 /** 32 groups of 32 shards: a change copies, and a comparison looks at, 64 references and not 1,024. */
@@ -163,7 +164,7 @@ export class Draft<K extends string, V> {
     const shard = this.at(index);
     const at = find(shard, key);
     if (at < 0) {
-      if (this.owns(index)) (shard as (K | V)[]).push(key, value);
+      if (this.owns(index)) (shard as (K | V)[]).splice(placeOf(shard, key), 0, key, value);
       else this.put(index, longer(shard, key, value));
       this.size++;
     } else if (shard[at + 1] !== value) {
@@ -213,11 +214,20 @@ export class Draft<K extends string, V> {
 function longer<K extends string, V>(shard: Shard<K, V>, key: K, value: V): Shard<K, V> {
   const { length } = shard;
   if (length === 0) return [key, value];
+  const place = placeOf(shard, key);
   const copy = new Array<K | V>(length + 2);
-  for (let at = 0; at < length; at++) copy[at] = shard[at]!;
-  copy[length] = key;
-  copy[length + 1] = value;
+  for (let at = 0; at < place; at++) copy[at] = shard[at]!;
+  copy[place] = key;
+  copy[place + 1] = value;
+  for (let at = place; at < length; at++) copy[at + 2] = shard[at]!;
   return copy;
+}
+
+/** Where a key is to stand that is not there. */
+function placeOf<K extends string, V>(shard: Shard<K, V>, key: K): number {
+  let at = shard.length;
+  while (at > 0 && (shard[at - 2] as K) > key) at -= 2;
+  return at;
 }
 
 /** Where in the shard the key is, or -1. */

@@ -20,6 +20,12 @@ const LISTING_LIMIT = 64 * 1024 * 1024;
 const BURST = 3000;
 const PER_MS = 25;
 
+/**
+ * VIPs that go to the kernel on another thread, since it takes milliseconds over them. What comes then does so while the next farms are
+ * planned; but that a few hundred are out is known sooner than a thread is heard of, behind all that has come meanwhile.
+ */
+const MANY = { come: 50, go: 500 } as const;
+
 export interface KernelVips {
   /** What the kernel carries of ours, in the wanted kind; undefined when that is not known for sure. */
   readonly known: Carried | undefined;
@@ -53,7 +59,8 @@ export function createKernelVips(
     creditAt = now;
     if (messages.count > credit) return false;
     credit -= messages.count;
-    return (await socket.batch(messages.bytes, messages.last)) === '';
+    const onThread = steps.length >= (steps.some(({ type }) => type === 'remove') ? MANY.go : MANY.come);
+    return (await socket.batch(messages.bytes, messages.last, onThread)) === '';
   };
 
   /** Lists; takes out what an earlier run left half done, or in the other kind. */

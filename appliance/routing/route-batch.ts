@@ -21,8 +21,11 @@ interface RouteBatch {
 
 /** rtnetlink, as far as batches need it (host/netlink.ts). */
 export interface RouteSocket {
-  /** Sends the messages; gives '' when the kernel did all of them, else the first error (the others are done all the same). */
-  batch(bytes: Uint8Array, last: number): Promise<string>;
+  /**
+   * Sends the messages, on another thread if told to; gives '' when the kernel did all of them, else the first error (the others are done
+   * all the same).
+   */
+  batch(bytes: Uint8Array, last: number, onThread: boolean): Promise<string>;
   close(): void;
 }
 

@@ -78,6 +78,7 @@ test('a draft makes the table that the single changes make, and leaves the old o
       const after = run(second, before, model);
       const drafted = draft.done();
       expect([...drafted.changesSince(after)]).toEqual([]);
+      expect(drafted).toEqual(after);
       expect(drafted.size).toBe(model.size);
       expect(new Map(before.entries())).toEqual(frozen);
       expect([...before.keys()].length).toBe(before.size);

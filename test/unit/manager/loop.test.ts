@@ -207,7 +207,7 @@ test('in a crowd of VIPs directory and ARP follow when servers are told, unless 
   expect(loop.derived.rest).toBe(loop.derived.state);
 });
 
-test('that a crowd has its routes is handed out in its turn, that one has it at once', () => {
+test('that a crowd has lost its routes is handed out in its turn, that it has them when servers are told, that one has it at once', () => {
   const { clock, loop, handedOut, serve } = rig();
   serve(0, 60);
   clock.advanceSync(100);
@@ -217,7 +217,12 @@ test('that a crowd has its routes is handed out in its turn, that one has it at 
   expect(handedOut.length).toBe(before);
   clock.advanceSync(12);
   expect(handedOut.length).toBeGreaterThan(before);
+  const lost = handedOut.length;
   loop.dispatch({ type: 'reached', routes });
+  clock.advanceSync(24);
+  expect(handedOut.length).toBe(lost);
+  clock.advanceSync(1);
+  expect(handedOut.length).toBe(lost + 1);
   clock.advanceSync(100);
   const then = handedOut.length;
   loop.dispatch({ type: 'reached', routes: routes.without(address('10.255.0.1')) });
