@@ -80,7 +80,10 @@ export async function run(args: string[]): Promise<number> {
   notify('READY=1');
   compileAgain();
   for (const delay of SETTLED) clock.after('give-back', delay, giveBack);
-  const watchdog = setInterval(() => notify('WATCHDOG=1'), 3000);
+  const watchdog = setInterval(() => {
+    notify('WATCHDOG=1');
+    growSlowly();
+  }, 3000);
 
   process.on('SIGHUP', () => {
     notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);

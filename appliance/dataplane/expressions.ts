@@ -10,7 +10,7 @@ const NFT_REG_VERDICT = 0;
 const NFT_REG_1 = 1;
 /** A register that holds 16 bytes; `hash` reads its source before it writes its result to another. */
 const NFT_REG_2 = 2;
-const META = { dreg: 1, key: 2, sreg: 3 } as const;
+const META = { key: 2, sreg: 3 } as const;
 const META_KEY = { mark: 3, nfproto: 15, l4proto: 16 } as const;
 const GOTO = -4;
 const OP = { equal: 0, unequal: 1 } as const;
@@ -24,9 +24,9 @@ function expression(writer: MessageWriter, name: string, data: (writer: MessageW
   writer.close(element);
 }
 
-/** Attributes that are all numbers, type and value in turn. */
-function numbers(writer: MessageWriter, ...pairs: readonly (readonly [type: number, value: number])[]): void {
-  for (const [type, value] of pairs) writer.big32(type, value);
+/** The attributes of the types 1, 2, 3… that are all numbers. */
+function numbers(writer: MessageWriter, ...values: readonly number[]): void {
+  for (let at = 0; at < values.length; at++) writer.big32(at + 1, values[at]!);
 }
 
 /** A verdict as data; `code` as in linux/netfilter/nf_tables.h (enum nft_verdicts). */
@@ -47,11 +47,11 @@ export const goTo = (writer: MessageWriter, chain: string): void =>
   });
 
 const load = (writer: MessageWriter, key: number): void =>
-  expression(writer, 'meta', () => numbers(writer, [META.key, key], [META.dreg, NFT_REG_1]));
+  expression(writer, 'meta', () => numbers(writer, NFT_REG_1, key));
 
 const compare = (writer: MessageWriter, op: number, value: number): void =>
   expression(writer, 'cmp', () => {
-    numbers(writer, [1, NFT_REG_1], [2, op]);
+    numbers(writer, NFT_REG_1, op);
     bytes(writer, 3, value);
   });
 
@@ -70,8 +70,7 @@ const payload = (
   offset: number,
   length: number,
   register: number,
-): void =>
-  expression(writer, 'payload', () => numbers(writer, [1, register], [2, base], [3, offset], [4, length]));
+): void => expression(writer, 'payload', () => numbers(writer, register, base, offset, length));
 
 /** `tcp flags & (fin | syn | rst | ack) != syn goto refuse` */
 export function strictRule(writer: MessageWriter): void {
@@ -79,7 +78,7 @@ export function strictRule(writer: MessageWriter): void {
   compare(writer, OP.equal, 6);
   payload(writer, 2, 13, 1, NFT_REG_1);
   expression(writer, 'bitwise', () => {
-    numbers(writer, [1, NFT_REG_1], [2, NFT_REG_1], [3, 1]);
+    numbers(writer, NFT_REG_1, NFT_REG_1, 1);
     bytes(writer, 4, 0x17);
     bytes(writer, 5, 0);
   });
@@ -95,17 +94,11 @@ export function pickRule(writer: MessageWriter, { family }: Body, { hash, slots,
     compare(writer, OP.equal, family === 4 ? 2 : 10);
     payload(writer, 1, family === 4 ? 12 : 8, length, NFT_REG_2);
     expression(writer, 'hash', () =>
-      numbers(
-        writer,
-        [1, NFT_REG_2],
-        [2, NFT_REG_1],
-        [3, length],
-        [4, slots],
-        [5, HASH_SEED],
-        [6, base],
-        [7, 0],
-      ),
+      numbers(writer, NFT_REG_2, NFT_REG_1, length, slots, HASH_SEED, base, 0),
     );
-  } else expression(writer, 'numgen', () => numbers(writer, [1, NFT_REG_1], [2, slots], [3, 0], [4, base]));
-  expression(writer, 'meta', () => numbers(writer, [META.key, META_KEY.mark], [META.sreg, NFT_REG_1]));
+  } else expression(writer, 'numgen', () => numbers(writer, NFT_REG_1, slots, 0, base));
+  expression(writer, 'meta', () => {
+    writer.big32(META.key, META_KEY.mark);
+    writer.big32(META.sreg, NFT_REG_1);
+  });
 }
