@@ -5,20 +5,23 @@ import { derive } from '../../appliance/desired/derive.ts';
 import type { Decision } from '../../appliance/registry/decision.ts';
 import type { Event, ServiceRegistration } from '../../appliance/registry/events.ts';
 import { conclude, reduce, take } from '../../appliance/registry/reduce.ts';
-import type { State } from '../../appliance/registry/state.ts';
+import type { ServiceRecord, State } from '../../appliance/registry/state.ts';
 import { address } from '../../sdk/wire/address.ts';
 import type { Service } from '../../sdk/wire/model.ts';
 import { ANYTHING, check, Registry, service, sessionOf } from '../support/registry.ts';
 
-/** All that is known of servers, services and VIPs, in an order of its own. */
+/** All that is known of servers, services and VIPs, in an order of its own; rounds of checks are only told apart, and each turn has one. */
 const plain = ({ servers, vips, leases, lost, damped, partings }: State): unknown => ({
   servers: Object.fromEntries(
-    [...servers.entries()].map(([id, server]) => [id, { ...server, services: new Map(server.services) }]),
+    [...servers.entries()].map(([id, server]) => [id, { ...server, services: roundless(server.services) }]),
   ),
-  vips: Object.fromEntries(vips.entries()),
+  vips: Object.fromEntries([...vips.entries()].map(([vip, services]) => [vip, roundless(services)])),
   leases: Object.fromEntries(leases.entries()),
   rest: [lost, damped, partings].map(table => [...table.keys()].sort()),
 });
+
+const roundless = <K>(services: ReadonlyMap<K, ServiceRecord>): ReadonlyMap<K, ServiceRecord> =>
+  new Map([...services].map(([key, record]) => [key, { ...record, round: 0 }]));
 
 const vips = ['10.255.0.1', '10.255.0.2', '10.255.0.3'].map(address);
 const services: fc.Arbitrary<Service> = fc
