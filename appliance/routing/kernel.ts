@@ -21,10 +21,12 @@ const BURST = 3000;
 const PER_MS = 25;
 
 /**
- * VIPs that go to the kernel on another thread, since it takes milliseconds over them. What comes then does so while the next farms are
- * planned; but that a few hundred are out is known sooner than a thread is heard of, behind all that has come meanwhile.
+ * VIPs that go to the kernel on another thread, since it takes milliseconds over them. In a crowd, when the last were so many ms ago, what
+ * comes does so while the next farms are planned; but that a few hundred are out is known sooner than a thread is heard of, behind all that
+ * has come meanwhile.
  */
-const MANY = { come: 50, go: 500 } as const;
+const MANY = { crowded: 50, others: 500 } as const;
+const CROWD = 50;
 
 export interface KernelVips {
   /** What the kernel carries of ours, in the wanted kind; undefined when that is not known for sure. */
@@ -49,6 +51,7 @@ export function createKernelVips(
   let known: Map<Address, number> | undefined;
   let credit = BURST;
   let creditAt = clock.now();
+  let sentAt = Number.NEGATIVE_INFINITY;
 
   /** Takes the steps in one send. False where it takes ip(8), or to hear from it what the kernel would not do. */
   const sendAll = async (steps: readonly Step[]): Promise<boolean> => {
@@ -59,7 +62,9 @@ export function createKernelVips(
     creditAt = now;
     if (messages.count > credit) return false;
     credit -= messages.count;
-    const onThread = steps.length >= (steps.some(({ type }) => type === 'remove') ? MANY.go : MANY.come);
+    const isCrowded = now - sentAt < CROWD && steps.every(({ type }) => type !== 'remove');
+    const onThread = steps.length >= (isCrowded ? MANY.crowded : MANY.others);
+    sentAt = now;
     return (await socket.batch(messages.bytes, messages.last, onThread)) === '';
   };
 
