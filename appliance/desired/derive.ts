@@ -219,9 +219,9 @@ function routeOf(
   }
   if (carried === 0 && up.every(isBalanced)) return undefined;
   const now = state.reached.routes.get(vip);
-  // Clients of a server that came from elsewhere have flows to all of its ports: those that are not carried yet would be reset here.
+  // To a server that was lost or elsewhere clients have flows, on all of its ports: those that are not carried yet would be reset here.
   const isWhole = carried === accepting && !services.some(isPending);
-  if (!isWhole && now === undefined && up.some(record => hasMoved(state, record))) {
+  if (!isWhole && now === undefined && up.some(record => mayHaveFlows(state, record))) {
     if (carried < accepting || services.some(record => awaited(state, record))) return undefined;
   }
   // Those that were up before a restart count, though nobody has checked them again: a metric that drops and rises moves clients.
@@ -232,12 +232,12 @@ function routeOf(
 }
 
 /** Servers raise their epoch with each manager they go to. */
-const hasMoved = (state: State, { server }: ServiceRecord): boolean =>
-  (state.servers.get(server)?.epoch ?? 0) > 1;
+const mayHaveFlows = ({ servers }: State, { server }: ServiceRecord): boolean =>
+  servers.get(server)?.returned === true || (servers.get(server)?.epoch ?? 0) > 1;
 
 /** Its first check here has not ended. */
 const awaited = (state: State, record: ServiceRecord): boolean =>
-  isPending(record) && hasMoved(state, record);
+  isPending(record) && mayHaveFlows(state, record);
 
 const isPending = ({ state }: ServiceRecord): boolean => state === 'pending';
 

@@ -78,6 +78,7 @@ export function registerServer(
     since: now,
     lost: undefined,
     recovering: false,
+    ...((before?.returned || (before && before.session === undefined)) && { returned: true }),
     ...(before?.hosts && { hosts: before.hosts }),
     services: before?.services ?? new Map(),
   };

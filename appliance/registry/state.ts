@@ -80,6 +80,8 @@ export interface ServerRecord {
   readonly lost: Reason | undefined;
   /** Restored after a restart of the manager and not yet back: its services keep their state until `since` + grace. */
   readonly recovering: boolean;
+  /** It was lost here, and is back. */
+  readonly returned?: true;
   /** By what DHCP knows it, as was seen here: hints, no proofs. */
   readonly hosts?: readonly Uint8Array[];
   /** Another manager has it now: what is left of it here goes as soon as no route leads to it. */

@@ -55,6 +55,21 @@ describe('order, up', () => {
     expect(routed()).toBe(true);
   });
 
+  test('so has one that was lost a moment ago, and is back', () => {
+    const { registry, vip } = half(1);
+    registry.verdict(1, 'pass', 2);
+    registry.settle();
+    registry.end(1);
+    registry.settle();
+    registry.register(1);
+    for (const id of [1, 2] as const) {
+      expect(registry.derived.wanted.routing.routes.has(vip)).toBe(false);
+      registry.verdict(1, 'pass', id);
+      registry.reachFarms();
+    }
+    expect(registry.derived.wanted.routing.routes.has(vip)).toBe(true);
+  });
+
   test('neither does one of them that is down hold it up, nor is a server that only boots held up', () => {
     const { registry, vip } = half(2);
     registry.verdict(1, 'fail', 2);
