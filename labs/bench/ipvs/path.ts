@@ -9,6 +9,7 @@ import { A, B, C } from '../../../test/driver-suite/rig.ts';
 import { ipvs, nftables } from '../../../test/driver-suite/subjects.ts';
 import { Cell, farm, inside, VIP, wanted } from '../../../test/support/dataplane.ts';
 import { poll } from '../../scenario/poll.ts';
+import { sample } from '../figure.ts';
 import { BALANCERS, type Balancer, inTurn, type Measured, nothing, startKeepalived } from './balancers.ts';
 
 const IPERF = 5201;
@@ -17,6 +18,8 @@ const LENGTH = 1;
 /** A client's first seconds, in which its program is being compiled. */
 const WARM = 1;
 const AT_ONCE = 8;
+/** Connections whose time is one sample. */
+const GROUP = 50;
 /** A client's ports, others in each measurement: IPVS remembers a connection that was reset for a while, and drops what comes by its port once its server is gone. */
 const PORTS = { first: 10_000, count: 3500 };
 
@@ -24,12 +27,13 @@ const CLIENT = `
 const net = require('net');
 const [host, atOnce, warm, seconds] = process.argv.slice(1);
 const begin = performance.now() + warm * 1000, end = begin + seconds * 1000;
-let count = 0, failed = 0, open = 0;
+let failed = 0, open = 0;
+const done = [];
 const next = () => {
-  if (performance.now() > end) { if (open === 0) console.log(JSON.stringify({ count, failed })); return; }
+  if (performance.now() > end) { if (open === 0) console.log(JSON.stringify({ done, failed })); return; }
   open++;
   const s = net.connect({ host, port: 80 });
-  s.once('data', () => { if (performance.now() > begin) count++; s.resetAndDestroy(); });
+  s.once('data', () => { const now = performance.now(); if (now > begin) done.push(now); s.resetAndDestroy(); });
   s.on('error', () => { failed++; s.destroy(); });
   s.on('close', () => { open--; next(); });
 };
@@ -101,14 +105,18 @@ async function begin(cell: Cell, balancer: Balancer, mode: 'nat' | 'direct'): Pr
   return () => inside(appliance, () => driver.release());
 }
 
-/** TCP connections a second, each with a word from its server. */
+/** TCP connections a second, each with a word from its server: the median of groups, since programs of Node's stop for a while to collect garbage, now in this one's second, now in that one's. */
 async function connect(cell: Cell): Promise<number> {
   const words = ['-e', CLIENT, VIP, ...[AT_ONCE, WARM, LENGTH].map(String)];
   const { stdout, stderr } = await cell.client.run(process.execPath, words, { timeout: 60_000 });
   if (stdout === '') throw new Error(`no connections: ${stderr}`);
-  const { count, failed } = JSON.parse(stdout) as { count: number; failed: number };
-  if (failed > count / 100) throw new Error(`${failed} connections of ${count} failed`);
-  return count / LENGTH;
+  const { done, failed } = JSON.parse(stdout) as { done: readonly number[]; failed: number };
+  if (failed > done.length / 100) throw new Error(`${failed} connections of ${done.length} failed`);
+  const rates: number[] = [];
+  for (let at = GROUP; at < done.length; at += GROUP)
+    rates.push((GROUP * 1000) / (done[at]! - done[at - GROUP]!));
+  if (rates.length === 0) throw new Error(`only ${done.length} connections`);
+  return sample(rates).median;
 }
 
 /** Gbit/s of iperf3 by one connection. */
