@@ -5,8 +5,8 @@ import type { Death } from './plan.ts';
 export interface Flows {
   /** Conntrack's flows with one of these marks (all balanced ones without). */
   tracked(marks?: ReadonlySet<number>): Promise<readonly Flow[]>;
-  /** Takes all of conntrack's flows with this mark out. */
-  forget(mark: number): Promise<void>;
+  /** Takes all of conntrack's flows with one of these marks out. */
+  forget(marks: ReadonlySet<number>): Promise<void>;
   /** The flows that `direct` mode remembers, with one of these marks (all without). */
   remembered(marks?: ReadonlySet<number>): Promise<readonly Flow[]>;
   /** Sends each client the SYN of syn.ts. */

@@ -27,6 +27,8 @@ export interface CutterParts {
 
 export function createCutter({ flows, clock, log }: CutterParts): Cutter {
   const timers = new Set<Timer>();
+  /** Those who are to be cut calmly, all in one go. */
+  const calm: Death[] = [];
   let closed = false;
   const after = (name: string, delay: number, run: () => Promise<void>): void => {
     if (closed) return;
@@ -41,11 +43,11 @@ export function createCutter({ flows, clock, log }: CutterParts): Cutter {
   };
 
   const cut = async (deaths: readonly Death[], dead: (mark: number) => boolean): Promise<void> => {
-    for (const { mark, transport, mode } of deaths)
-      if (transport === 'udp' && mode !== 'direct') await flows.forget(mark);
-    const marks = (mode: Death['mode']): ReadonlySet<number> =>
-      new Set(deaths.filter(each => each.transport === 'tcp' && each.mode === mode).map(each => each.mark));
-    const [nat, direct] = [marks('nat'), marks('direct')];
+    const marks = (of: (death: Death) => boolean): ReadonlySet<number> =>
+      new Set(deaths.filter(of).map(each => each.mark));
+    await flows.forget(marks(each => each.transport === 'udp' && each.mode !== 'direct'));
+    const nat = marks(each => each.transport === 'tcp' && each.mode === 'nat');
+    const direct = marks(each => each.transport === 'tcp' && each.mode === 'direct');
     const listed = [
       ...(nat.size > 0 ? await flows.tracked(nat) : []),
       ...(direct.size > 0 ? await flows.remembered(direct) : []),
@@ -56,15 +58,16 @@ export function createCutter({ flows, clock, log }: CutterParts): Cutter {
     await flows.probe(clients);
     if (clients.length > 0)
       after('probe-again', AGAIN, () => flows.probe(clients.filter(flow => dead(flow.mark))));
-    if (nat.size > 0)
-      after('forget-cut-flows', FORGET, async () => {
-        for (const mark of nat) if (dead(mark)) await flows.forget(mark);
-      });
+    if (nat.size > 0) after('forget-cut-flows', FORGET, () => flows.forget(new Set([...nat].filter(dead))));
   };
   return {
     cut(deaths, dead, calmly = false) {
-      if (calmly) after('cut-calmly', CALM, () => cut(deaths, dead));
-      else attempt(() => cut(deaths, dead));
+      if (!calmly) {
+        attempt(() => cut(deaths, dead));
+        return;
+      }
+      if (calm.length === 0) after('cut-calmly', CALM, () => cut(calm.splice(0), dead));
+      calm.push(...deaths);
     },
     close() {
       closed = true;

@@ -54,6 +54,12 @@ export const listTracked = (mark?: number): Uint8Array =>
 export const forgetTracked = (mark: number): Uint8Array =>
   netfilterMessage(CTNETLINK, CT_DELETE, NLM_F.request | NLM_F.ack, 0, byMark(mark));
 
+/** The mark of a conntrack entry, of whatever kind; undefined if it is not ours. */
+export function markOf(payload: Uint8Array): number | undefined {
+  const mark = readBig(netfilterAttributes(payload).get(CTA.mark), 4);
+  return mark !== undefined && isOurs(mark) ? mark : undefined;
+}
+
 /** A conntrack entry as a flow; undefined if it is not balanced (its mark is not ours), is over, or is neither TCP nor UDP. */
 export function readTracked(payload: Uint8Array): Flow | undefined {
   const entry = netfilterAttributes(payload);

@@ -6,6 +6,7 @@ import {
   forgetTracked,
   listRemembered,
   listTracked,
+  markOf,
   readRemembered,
   readTracked,
 } from './flow.ts';
@@ -46,7 +47,16 @@ export function createFlows(netlink: FlowSocket, sender: ProbeSocket): Flows {
       else await list(listTracked(), read);
       return found;
     },
-    forget: mark => netlink.request(forgetTracked(mark)),
+    async forget(marks) {
+      const there = new Set(marks.size > FEW ? [] : marks);
+      // The kernel goes through its whole table for each mark: of a crowd only those that it really has are worth that.
+      if (marks.size > FEW)
+        await list(listTracked(), payload => {
+          const mark = markOf(payload);
+          if (mark !== undefined && marks.has(mark)) there.add(mark);
+        });
+      for (const mark of there) await netlink.request(forgetTracked(mark));
+    },
     async remembered(marks) {
       const found: Flow[] = [];
       await list(listRemembered(table, 'tcp4'), payload => {
