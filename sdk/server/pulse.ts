@@ -102,7 +102,8 @@ export class Pulse {
     this.hearing = this.clock.after('silence', due - this.clock.now(), () => {
       const now = this.clock.now();
       const silent = now - this.lastHeard;
-      const limit = this.interval * (this.doubted ? LOST_INTERVALS : SILENT_INTERVALS);
+      const intervals = this.doubted ? LOST_INTERVALS : SILENT_INTERVALS;
+      const limit = this.interval * intervals;
       if (silent < limit - GRAIN) this.armHearing(this.lastHeard + limit);
       // This process itself stood still: what the manager sent meanwhile is still to be read.
       else if (now - due > this.interval) this.armHearing(now + this.interval);
@@ -110,7 +111,7 @@ export class Pulse {
         this.suspected = true;
         this.armHearing(now + LAST_LOOK);
       } else {
-        const reason = `nothing heard for ${Math.round(silent)} ms (${Math.round(limit / this.interval)} heartbeats)`;
+        const reason = `nothing heard for ${Math.round(silent)} ms (${intervals} heartbeats)`;
         if (this.doubted) return this.owner.lost(reason);
         this.doubted = true;
         this.suspected = false;
