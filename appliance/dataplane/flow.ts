@@ -55,17 +55,19 @@ export const forgetTracked = (mark: number): Uint8Array =>
   netfilterMessage(CTNETLINK, CT_DELETE, NLM_F.request | NLM_F.ack, 0, byMark(mark));
 
 /** The mark of a conntrack entry, of whatever kind; undefined if it is not ours. */
-export function markOf(payload: Uint8Array): number | undefined {
-  const mark = readBig(netfilterAttributes(payload).get(CTA.mark), 4);
+export const markOf = (payload: Uint8Array): number | undefined => ourMark(netfilterAttributes(payload));
+
+function ourMark(entry: ReturnType<typeof netfilterAttributes>): number | undefined {
+  const mark = readBig(entry.get(CTA.mark), 4);
   return mark !== undefined && isOurs(mark) ? mark : undefined;
 }
 
 /** A conntrack entry as a flow; undefined if it is not balanced (its mark is not ours), is over, or is neither TCP nor UDP. */
 export function readTracked(payload: Uint8Array): Flow | undefined {
   const entry = netfilterAttributes(payload);
-  const mark = readBig(entry.get(CTA.mark), 4);
+  const mark = ourMark(entry);
   const original = entry.get(CTA.tupleOrig);
-  if (mark === undefined || !isOurs(mark) || original === undefined) return undefined;
+  if (mark === undefined || original === undefined) return undefined;
   const tuple = attributes(original);
   const ip = attributes(tuple.get(CTA_TUPLE.ip) ?? NONE);
   const proto = attributes(tuple.get(CTA_TUPLE.proto) ?? NONE);

@@ -34,6 +34,15 @@ export function createFlows(netlink: FlowSocket, sender: ProbeSocket): Flows {
 
   const list = async (request: Uint8Array, read: (payload: Uint8Array) => void): Promise<void> =>
     netlink.request(request, (_, payload) => read(payload));
+  /** Those of the marks that conntrack has. */
+  const present = async (marks: ReadonlySet<number>): Promise<ReadonlySet<number>> => {
+    const found = new Set<number>();
+    await list(listTracked(), payload => {
+      const mark = markOf(payload);
+      if (mark !== undefined && marks.has(mark)) found.add(mark);
+    });
+    return found;
+  };
 
   return {
     async tracked(marks) {
@@ -48,13 +57,8 @@ export function createFlows(netlink: FlowSocket, sender: ProbeSocket): Flows {
       return found;
     },
     async forget(marks) {
-      const there = new Set(marks.size > FEW ? [] : marks);
       // The kernel goes through its whole table for each mark: of a crowd only those that it really has are worth that.
-      if (marks.size > FEW)
-        await list(listTracked(), payload => {
-          const mark = markOf(payload);
-          if (mark !== undefined && marks.has(mark)) there.add(mark);
-        });
+      const there = marks.size <= FEW ? marks : await present(marks);
       for (const mark of there) await netlink.request(forgetTracked(mark));
     },
     async remembered(marks) {

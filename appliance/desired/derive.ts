@@ -221,9 +221,13 @@ function routeOf(
   const now = state.reached.routes.get(vip);
   // To a server that was lost or elsewhere clients have flows, on all of its ports: those that are not carried yet would be reset here.
   const isWhole = carried === accepting && !services.some(isPending);
-  if (!isWhole && now === undefined && up.some(record => mayHaveFlows(state, record))) {
-    if (carried < accepting || services.some(record => awaited(state, record))) return undefined;
-  }
+  if (
+    !isWhole &&
+    now === undefined &&
+    up.some(record => mayHaveFlows(state, record)) &&
+    (carried < accepting || services.some(record => awaited(state, record)))
+  )
+    return undefined;
   // Those that were up before a restart count, though nobody has checked them again: a metric that drops and rises moves clients.
   return config.metric(
     farmScore(up, () => true),
@@ -232,8 +236,10 @@ function routeOf(
 }
 
 /** Servers raise their epoch with each manager they go to. */
-const mayHaveFlows = ({ servers }: State, { server }: ServiceRecord): boolean =>
-  servers.get(server)?.returned === true || (servers.get(server)?.epoch ?? 0) > 1;
+function mayHaveFlows({ servers }: State, { server }: ServiceRecord): boolean {
+  const owner = servers.get(server);
+  return owner !== undefined && (owner.returned === true || owner.epoch > 1);
+}
 
 /** Its first check here has not ended. */
 const awaited = (state: State, record: ServiceRecord): boolean =>

@@ -69,6 +69,7 @@ export function registerServer(
   const current = state.sessions.get(session);
   if (current !== undefined && current !== id)
     return refuse('out-of-order', 'this session is registered as another server');
+  const returned = before !== undefined && (before.returned === true || before.session === undefined);
   const server: ServerRecord = {
     id,
     name: message.name,
@@ -78,7 +79,7 @@ export function registerServer(
     since: now,
     lost: undefined,
     recovering: false,
-    ...((before?.returned || (before && before.session === undefined)) && { returned: true }),
+    ...(returned && { returned }),
     ...(before?.hosts && { hosts: before.hosts }),
     services: before?.services ?? new Map(),
   };
